@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An arena owns slabs of one node, a bin per small class. Threads are spread
+ * over the arenas of their node; each bin has a lock of its own.
+ *
+ * In front of a bin's slabs stands its depot: a stack of free slots that thread
+ * caches exchange in bulk, so that most of them never touch a bitmap. A slot
+ * in the depot counts as used in its slab, and may belong to any arena of the
+ * node.
+ *
+ *	out == slots of the bin's slabs that are not free in a bitmap
+ *	    == live blocks + slots in thread caches and depots
+ */
+#ifndef ASHLAR_ARENA_H
+#define ASHLAR_ARENA_H
+
+#include "slab.h"
+
+/* Lists of slabs by the quarter of their slots that is free: fullest first. */
+#define BIN_LISTS	4
+#define ARENAS_MAX	4095
+
+struct bin {
+	struct lock lock;
+	/* All guarded by lock. */
+	uint32_t ndepot, depot_cap;
+	uint32_t depot_low;		/* least of ndepot since the last aging */
+	void **depot;
+	struct slab *lists[BIN_LISTS];
+	size_t nslabs, pages, out;
+	size_t fills, flushes;		/* since start */
+};
+
+struct arena {
+	/*
+	 * fork's gate. While it is set nobody keeps a bin's lock: whoever takes
+	 * one looks here next, and lets go until the gate opens.
+	 */
+	_Atomic uint32_t gate;
+	_Atomic uint32_t nthreads;
+	_Atomic size_t depot_bytes;	/* in all depots; relaxed, a bound not a count */
+	unsigned int index;		/* constant */
+	struct pageheap *heap;		/* constant */
+	struct bin bins[CLASS_SMALL_LAST + 1];
+};
+
+extern _Atomic(struct arena *) ash_arenas[ARENAS_MAX];
+extern _Atomic unsigned int ash_narenas;	/* created so far; [0, n) are not NULL */
+
+/* The arena a new thread on @node should use; created if that spreads the load. */
+struct arena *arena_choose(unsigned int node);
+
+/* Another arena on @node, beyond what arena_choose() makes. NULL: too many. */
+struct arena *arena_create(unsigned int node);
+
+/* How many arenas arena_choose() makes at the most. */
+unsigned int arena_limit(void);
+
+/*
+ * Up to @n free slots of @class to top[-n..-1], top[-1] the best to use first;
+ * returns how many, the last ones of that range. 0: no memory.
+ */
+unsigned int arena_fill(struct arena *a, unsigned int class, void **top, unsigned int n);
+
+/*
+ * Take back @n blocks of @class, of any arena. What the depot of @a has room
+ * for stays there (unless @a is NULL); the rest goes home to its slabs.
+ */
+void arena_flush(struct arena *a, unsigned int class, void **blocks, unsigned int n);
+
+/* Return to the slabs what lay in the depots unused since the last call; all if @all. */
+void arena_age_depots(struct arena *a, bool all);
+
+/* Around fork. */
+void arenas_prefork(void);
+void arenas_postfork(bool child);
+
+#endif /* ASHLAR_ARENA_H */

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fixed bitmaps of 512 bits, one bit a page of an extent or a slot of a slab,
+ * and growing ones of any length. Pure functions; the caller guards.
+ */
+#ifndef ASHLAR_BITMAP_H
+#define ASHLAR_BITMAP_H
+
+#include "util.h"
+
+#define BITS_WORDS	8
+#define BITS_COUNT	(BITS_WORDS * 64u)
+
+struct bits {
+	uint64_t w[BITS_WORDS];
+};
+
+static inline bool bits_get(const struct bits *b, unsigned int i)
+{
+	return b->w[i / 64] >> (i % 64) & 1;
+}
+
+static inline void bits_set(struct bits *b, unsigned int i)
+{
+	b->w[i / 64] |= 1ull << (i % 64);
+}
+
+static inline void bits_clear(struct bits *b, unsigned int i)
+{
+	b->w[i / 64] &= ~(1ull << (i % 64));
+}
+
+/* The bits of word @word that lie in [first, first + n). */
+static inline uint64_t bits_mask(unsigned int word, unsigned int first, unsigned int n)
+{
+	unsigned int lo = word * 64, hi = lo + 64, end = first + n;
+	unsigned int from = max(first, lo), to = min(end, hi);
+
+	if (from >= to)
+		return 0;
+	return (~0ull >> (64 - (to - from))) << (from - lo);
+}
+
+#define bits_for_words(word, first, n)					\
+	for (unsigned int word = (first) / 64; word <= ((first) + (n) - 1) / 64; word++)
+
+/* Ranges hold at least one bit. */
+static inline void bits_set_range(struct bits *b, unsigned int first, unsigned int n)
+{
+	bits_for_words(i, first, n)
+		b->w[i] |= bits_mask(i, first, n);
+}
+
+static inline void bits_clear_range(struct bits *b, unsigned int first, unsigned int n)
+{
+	bits_for_words(i, first, n)
+		b->w[i] &= ~bits_mask(i, first, n);
+}
+
+static inline unsigned int bits_count_range(const struct bits *b, unsigned int first,
+					    unsigned int n)
+{
+	unsigned int count = 0;
+
+	bits_for_words(i, first, n)
+		count += (unsigned int)__builtin_popcountll(b->w[i] & bits_mask(i, first, n));
+	return count;
+}
+
+/* First bit at or after @from that equals @value; BITS_COUNT if none. */
+static inline unsigned int bits_next(const struct bits *b, unsigned int from, bool value)
+{
+	for (unsigned int i = from / 64; i < BITS_WORDS; i++) {
+		uint64_t w = value ? b->w[i] : ~b->w[i];
+
+		if (i == from / 64)
+			w &= ~0ull << (from % 64);
+		if (w)
+			return i * 64 + (unsigned int)__builtin_ctzll(w);
+	}
+	return BITS_COUNT;
+}
+
+/*
+ * First run of at least @n zero bits whose start is a multiple of @align (a
+ * power of two); BITS_COUNT if none.
+ */
+static inline unsigned int bits_find_zero_run(const struct bits *b, unsigned int n,
+					      unsigned int align)
+{
+	unsigned int start, end;
+
+	for (start = bits_next(b, 0, false); start < BITS_COUNT;
+	     start = bits_next(b, end, false)) {
+		unsigned int at = round_up(start, align);
+
+		end = bits_next(b, start, true);
+		if (at + n <= end)
+			return at;
+		if (end == BITS_COUNT)
+			break;
+	}
+	return BITS_COUNT;
+}
+
+/* Length of the longest run of zero bits. */
+static inline unsigned int bits_longest_zero_run(const struct bits *b)
+{
+	unsigned int best = 0, start, end;
+
+	for (start = bits_next(b, 0, false); start < BITS_COUNT;
+	     start = bits_next(b, end, false)) {
+		end = bits_next(b, start, true);
+		best = max(best, end - start);
+		if (end == BITS_COUNT)
+			break;
+	}
+	return best;
+}
+
+#endif /* ASHLAR_BITMAP_H */

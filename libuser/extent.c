@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "extent.h"
+
+/* --- buckets of extents in use ---------------------------------------------------- */
+
+static void bucket_link(struct pageheap *h, struct extent *e)
+{
+	struct extent **head = &h->bucket[e->longest];
+
+	if (!e->longest)
+		return;
+	e->prev = NULL;
+	e->next = *head;
+	if (*head)
+		(*head)->prev = e;
+	*head = e;
+	bits_set(&h->nonempty, e->longest);
+}
+
+static void bucket_unlink(struct pageheap *h, struct extent *e)
+{
+	if (!e->longest)
+		return;
+	if (e->next)
+		e->next->prev = e->prev;
+	if (e->prev)
+		e->prev->next = e->next;
+	else
+		h->bucket[e->longest] = e->next;
+	if (!h->bucket[e->longest])
+		bits_clear(&h->nonempty, e->longest);
+}
+
+/* --- extents that are used in part and hold dirty pages, oldest first ---------------- */
+
+static void dirty_link(struct pageheap *h, struct extent *e)
+{
+	if (e->on_dirty)
+		return;
+	e->on_dirty = true;
+	e->dnext = NULL;
+	e->dprev = h->dirty_tail;
+	if (h->dirty_tail)
+		h->dirty_tail->dnext = e;
+	else
+		h->dirty_head = e;
+	h->dirty_tail = e;
+}
+
+static void dirty_unlink(struct pageheap *h, struct extent *e)
+{
+	if (!e->on_dirty)
+		return;
+	e->on_dirty = false;
+	if (e->dnext)
+		e->dnext->dprev = e->dprev;
+	else
+		h->dirty_tail = e->dprev;
+	if (e->dprev)
+		e->dprev->dnext = e->dnext;
+	else
+		h->dirty_head = e->dnext;
+}
+
+/* --- one extent ------------------------------------------------------------------------ */
+
+bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
+{
+	unsigned int was_dirty = bits_count_range(&e->dirty, first, n);
+
+	bits_set_range(&e->used, first, n);
+	e->nused = (uint16_t)(e->nused + n);
+	h->stats.active += n;
+	if (was_dirty) {
+		bits_clear_range(&e->dirty, first, n);
+		e->ndirty = (uint16_t)(e->ndirty - was_dirty);
+		h->stats.dirty -= was_dirty;
+	}
+	return !was_dirty;
+}
+
+void extent_unuse(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
+{
+	bits_clear_range(&e->used, first, n);
+	bits_set_range(&e->dirty, first, n);
+	e->nused = (uint16_t)(e->nused - n);
+	e->ndirty = (uint16_t)(e->ndirty + n);
+	h->stats.active -= n;
+	h->stats.dirty += n;
+}
+
+void extent_settle(struct pageheap *h, struct extent *e)
+{
+	struct window *w = extent_window(e);
+	size_t i = extent_index(e);
+	bool whole = e->nused == 0;
+
+	e->longest = (uint16_t)(whole ? EXTENT_PAGES : bits_longest_zero_run(&e->used));
+	map_put(extent_free_map(w), i, whole);
+	map_put(extent_idle_map(w), i, whole && e->ndirty);
+	if (!whole)
+		bucket_link(h, e);
+	if (!whole && e->ndirty && e->source->purge_unit == PAGE_SIZE)
+		dirty_link(h, e);
+	else
+		dirty_unlink(h, e);
+}
+
+void extent_lift(struct pageheap *h, struct extent *e)
+{
+	if (e->nused)
+		bucket_unlink(h, e);
+}
+
+struct extent *extent_with_room(struct pageheap *h, unsigned int n)
+{
+	unsigned int i = bits_next(&h->nonempty, n, true);
+	struct extent *e;
+
+	if (i >= EXTENT_PAGES)
+		return NULL;
+	e = h->bucket[i];
+	bucket_unlink(h, e);
+	return e;
+}
+
+bool extent_consistent(struct window *w, struct extent *e)
+{
+	unsigned int used = bits_count_range(&e->used, 0, EXTENT_PAGES);
+	unsigned int dirty = bits_count_range(&e->dirty, 0, EXTENT_PAGES);
+
+	for (unsigned int i = 0; i < BITS_WORDS; i++) {
+		if (e->used.w[i] & e->dirty.w[i])
+			return false;
+	}
+	return used == e->nused && dirty == e->ndirty &&
+	       e->longest == bits_longest_zero_run(&e->used) &&
+	       map_get(extent_free_map(w), extent_index(e)) == !used &&
+	       map_get(extent_idle_map(w), extent_index(e)) == (!used && dirty) &&
+	       (e->state == EXTENT_LIVE || (!used && !dirty));
+}

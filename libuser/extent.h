@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One extent of a page heap: its pages, its place among the others. Every
+ * function here is called under the heap's lock.
+ */
+#ifndef ASHLAR_EXTENT_H
+#define ASHLAR_EXTENT_H
+
+#include "decay.h"
+#include "lock.h"
+#include "window.h"
+
+#define PAGEHEAP_WINDOWS	32
+
+/* Counters in pages unless said otherwise. Guarded by the heap's lock. */
+struct pageheap_stats {
+	size_t active;		/* used by spans */
+	size_t dirty;		/* free, may hold anything */
+	size_t extents;		/* extents with memory */
+	size_t device;		/* of those, from the device */
+	size_t huge;		/* of those, on huge pages or meant to be */
+	size_t retained;	/* extents purged whole, address kept */
+	size_t fallbacks;	/* extents the device should have given and did not */
+	size_t purges;		/* purge runs */
+	size_t purged;		/* pages purged since start */
+};
+
+struct pageheap {
+	struct lock lock;
+	/*
+	 * Held over a purge's system calls, which run without the lock above;
+	 * taken before it. fork takes both, so that a child never inherits
+	 * pages in between.
+	 */
+	struct lock purge_lock;
+	unsigned int index;		/* constant */
+	unsigned int node;		/* constant: kernel's node id */
+	/* All below guarded by lock. */
+	unsigned int nwindows;
+	struct window *windows[PAGEHEAP_WINDOWS];	/* the first is home */
+	struct extent *dirty_head, *dirty_tail;
+	struct decay decay;
+	struct pageheap_stats stats;
+	struct bits nonempty;		/* bit set <=> bucket not empty */
+	struct extent *bucket[EXTENT_PAGES];	/* by longest free run; 0 unused */
+};
+
+
+static inline uint64_t *extent_free_map(struct window *w)
+{
+	return (uint64_t *)w->free.base;
+}
+
+static inline uint64_t *extent_idle_map(struct window *w)
+{
+	return (uint64_t *)w->idle.base;
+}
+
+static inline void map_put(uint64_t *map, size_t i, bool value)
+{
+	if (value)
+		map[i / 64] |= 1ull << (i % 64);
+	else
+		map[i / 64] &= ~(1ull << (i % 64));
+}
+
+static inline bool map_get(const uint64_t *map, size_t i)
+{
+	return map[i / 64] >> (i % 64) & 1;
+}
+
+/*
+ * To change an extent: lift it out of its bucket, use or unuse pages, settle
+ * it where it belongs now.
+ */
+void extent_lift(struct pageheap *h, struct extent *e);
+void extent_settle(struct pageheap *h, struct extent *e);
+
+/* Pages become a span's. True if all of them read as zero. */
+bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n);
+
+/* Pages become free and dirty. */
+void extent_unuse(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n);
+
+/* An extent in use with @n free pages in a row, lifted; the tightest. NULL if none. */
+struct extent *extent_with_room(struct pageheap *h, unsigned int n);
+
+/* Whole-object check. */
+bool extent_consistent(struct window *w, struct extent *e);
+
+#endif /* ASHLAR_EXTENT_H */

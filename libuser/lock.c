@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "lock.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* About a microsecond: most sections behind these locks are shorter. */
+#define SPINS	128
+
+void futex_wait(_Atomic uint32_t *word, uint32_t value)
+{
+	int saved = errno;
+
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+	errno = saved;
+}
+
+void futex_wake_all(_Atomic uint32_t *word)
+{
+	int saved = errno;
+
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+	errno = saved;
+}
+
+void lock_init(struct lock *l, enum lock_rank rank)
+{
+	atomic_store_explicit(&l->state, 0, memory_order_relaxed);
+#if ASHLAR_DEBUG
+	l->rank = rank;
+#else
+	(void)rank;
+#endif
+}
+
+void lock_slow(struct lock *l)
+{
+	for (int i = 0; i < SPINS; i++) {
+		uint32_t expected = 0;
+
+		if (!atomic_load_explicit(&l->state, memory_order_relaxed) &&
+		    atomic_compare_exchange_weak_explicit(&l->state, &expected, 1,
+				memory_order_acquire, memory_order_relaxed))
+			return;
+		cpu_relax();
+	}
+	while (atomic_exchange_explicit(&l->state, 2, memory_order_acquire))
+		futex_wait(&l->state, 2);
+}
+
+void lock_wake(struct lock *l)
+{
+	int saved = errno;
+
+	syscall(SYS_futex, &l->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	errno = saved;
+}
+
+#if ASHLAR_DEBUG
+/* Ranks this thread holds, a bit each. */
+static __thread uint32_t held __attribute__((tls_model("initial-exec")));
+
+void lock_check_take(struct lock *l)
+{
+	if (held >> l->rank)
+		ash_fatal("lock order: taking rank %u while holding ranks 0x%x",
+			  l->rank, held);
+	held |= 1u << l->rank;
+}
+
+void lock_check_drop(struct lock *l)
+{
+	held &= ~(1u << l->rank);
+}
+#else
+void lock_check_take(struct lock *l)
+{
+	(void)l;
+}
+
+void lock_check_drop(struct lock *l)
+{
+	(void)l;
+}
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A four-byte mutex on a futex. It never allocates, works before libc's own
+ * start-up, and can be put back into its initial state in a forked child.
+ *
+ * The lock order is the rank: a thread takes locks in rising rank only.
+ * Locks of equal rank are never held together (fork, which holds them all,
+ * takes them in address order while nobody else can hold two).
+ * A debug build checks this.
+ */
+#ifndef ASHLAR_LOCK_H
+#define ASHLAR_LOCK_H
+
+#include <stdatomic.h>
+
+#include "util.h"
+
+enum lock_rank {
+	RANK_NONE,
+	RANK_INIT,	/* first use of the library */
+	RANK_THREADS,	/* list of thread caches */
+	RANK_ARENAS,	/* creation of arenas */
+	RANK_BIN,	/* one size class of one arena */
+	RANK_PURGE,	/* one node's purge, over its system calls */
+	RANK_PAGEHEAP,	/* spans and extents of one node */
+	RANK_META,	/* our own records */
+	RANK_SOURCE,	/* the device's descriptor */
+};
+
+struct lock {
+	_Atomic uint32_t state;	/* 0 free, 1 held, 2 held and waited for */
+#if ASHLAR_DEBUG
+	uint32_t rank;
+#endif
+};
+
+#if ASHLAR_DEBUG
+#define LOCK_INIT(r)	{ .state = 0, .rank = (r) }
+#else
+#define LOCK_INIT(r)	{ .state = 0 }
+#endif
+
+void lock_init(struct lock *l, enum lock_rank rank);
+void lock_slow(struct lock *l);
+void lock_wake(struct lock *l);
+void lock_check_take(struct lock *l);
+void lock_check_drop(struct lock *l);
+
+static inline void lock_take(struct lock *l)
+{
+	uint32_t expected = 0;
+
+	if (ASHLAR_DEBUG)
+		lock_check_take(l);
+	if (unlikely(!atomic_compare_exchange_strong_explicit(&l->state,
+			&expected, 1, memory_order_acquire, memory_order_relaxed)))
+		lock_slow(l);
+}
+
+static inline bool lock_try(struct lock *l)
+{
+	uint32_t expected = 0;
+	bool ok = atomic_compare_exchange_strong_explicit(&l->state, &expected, 1,
+				memory_order_acquire, memory_order_relaxed);
+
+	if (ASHLAR_DEBUG && ok)
+		lock_check_take(l);
+	return ok;
+}
+
+static inline void lock_drop(struct lock *l)
+{
+	if (ASHLAR_DEBUG)
+		lock_check_drop(l);
+	if (unlikely(atomic_exchange_explicit(&l->state, 0, memory_order_release) == 2))
+		lock_wake(l);
+}
+
+static inline bool lock_held(struct lock *l)
+{
+	return atomic_load_explicit(&l->state, memory_order_seq_cst) != 0;
+}
+
+/* Wait on a word until it is no longer @value; wake all who do. */
+void futex_wait(_Atomic uint32_t *word, uint32_t value);
+void futex_wake_all(_Atomic uint32_t *word);
+
+#endif /* ASHLAR_LOCK_H */

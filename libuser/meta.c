@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+#include "meta.h"
+
+#include <string.h>
+
+#include "os.h"
+
+#define RECORD_MIN_SHIFT	6
+#define RECORD_MAX_SHIFT	16
+#define RECORD_SIZES		(RECORD_MAX_SHIFT - RECORD_MIN_SHIFT + 1)
+
+/* Commit in steps of this size at first, then by an eighth of what is there. */
+#define GROW_MIN		(32 * KB)
+#define GROW_MAX		(2 * MB)
+
+struct record {
+	struct record *next;
+};
+
+struct lock meta_lock = LOCK_INIT(RANK_META);
+
+/* All guarded by meta_lock. */
+static struct growing region;
+static size_t region_used;
+static struct record *free_records[RECORD_SIZES];
+
+/* Statistic only: relaxed. */
+static _Atomic size_t total;
+
+bool growing_need(struct growing *g, size_t need)
+{
+	size_t step, upto;
+
+	if (likely(need <= g->committed))
+		return true;
+	if (need > g->size)
+		return false;
+	step = min(max(g->committed / 8, GROW_MIN), GROW_MAX);
+	upto = min(round_up(max(need, g->committed + step), PAGE_SIZE), g->size);
+	if (!os_commit(g->base + g->committed, upto - g->committed))
+		return false;
+	meta_count(upto - g->committed);
+	g->committed = upto;
+	return true;
+}
+
+/* Records of a process are few: 1/64 of the address space they describe is ample. */
+static bool region_reserve(void)
+{
+	for (size_t size = 4 * GB; size >= 16 * MB; size /= 2) {
+		region.base = os_reserve(size);
+		if (region.base) {
+			region.size = size;
+			return true;
+		}
+	}
+	return false;
+}
+
+static unsigned int record_size(size_t size)
+{
+	if (size <= (size_t)1 << RECORD_MIN_SHIFT)
+		return 0;
+	return log2_floor(size - 1) + 1 - RECORD_MIN_SHIFT;
+}
+
+static void *record_fresh(size_t bytes)
+{
+	size_t at = round_up(region_used, min(bytes, PAGE_SIZE));
+
+	if (!region.base && !region_reserve())
+		return NULL;
+	if (!growing_need(&region, at + bytes))
+		return NULL;
+	region_used = at + bytes;
+	return region.base + at;
+}
+
+void *meta_alloc(size_t size)
+{
+	unsigned int i = record_size(size);
+	struct record *r;
+
+	lock_take(&meta_lock);
+	r = free_records[i];
+	if (r) {
+		free_records[i] = r->next;
+		memset(r, 0, (size_t)1 << (i + RECORD_MIN_SHIFT));
+	} else {
+		r = record_fresh((size_t)1 << (i + RECORD_MIN_SHIFT));
+	}
+	lock_drop(&meta_lock);
+	return r;
+}
+
+void meta_free(void *p, size_t size)
+{
+	unsigned int i = record_size(size);
+	struct record *r = p;
+
+	if (!p)
+		return;
+	lock_take(&meta_lock);
+	r->next = free_records[i];
+	free_records[i] = r;
+	lock_drop(&meta_lock);
+}
+
+size_t meta_bytes(void)
+{
+	return atomic_load_explicit(&total, memory_order_relaxed);
+}
+
+void meta_count(size_t bytes)
+{
+	atomic_fetch_add_explicit(&total, bytes, memory_order_relaxed);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The only file that makes system calls for memory, nodes, CPUs and clocks.
+ * Nothing here allocates or takes a lock. All lengths and addresses are
+ * multiples of PAGE_SIZE.
+ */
+#ifndef ASHLAR_OS_H
+#define ASHLAR_OS_H
+
+#include "util.h"
+
+#define OS_MAX_NODES	64
+
+/*
+ * Address space without memory: PROT_NONE, not accounted, aligned to EXTENT_SIZE.
+ * NULL if the kernel refuses (RLIMIT_AS). len is a multiple of EXTENT_SIZE.
+ */
+void *os_reserve(size_t len);
+void os_unreserve(void *addr, size_t len);
+
+/*
+ * Make reserved memory readable and writable. False when the kernel refuses
+ * (overcommit_memory = 2, too many mappings).
+ */
+bool os_commit(void *addr, size_t len);
+
+/* Replace whatever is mapped by fresh anonymous memory, or by a reservation. */
+bool os_remap_anon(void *addr, size_t len);
+bool os_remap_none(void *addr, size_t len);
+
+/* Contents gone now, reads as zero, stays committed. Anonymous memory only. */
+bool os_purge(void *addr, size_t len);
+/* Contents may vanish when the system wants memory (MADV_FREE). */
+bool os_purge_lazy(void *addr, size_t len);
+
+void os_thp(void *addr, size_t len, bool want);
+
+/* Prefer @node for what is first touched in [addr, addr+len). */
+bool os_prefer_node(void *addr, size_t len, unsigned int node);
+
+/* Bits of the nodes this process may use; bit 0 alone if the kernel won't say. */
+uint64_t os_nodes(void);
+/* The node of the CPU this thread runs on, 0 if unknown. */
+unsigned int os_current_node(void);
+
+/* CPUs that affinity and the cgroup's quota leave this process, at least 1. */
+unsigned int os_cpus(void);
+
+/* Physical memory of the machine in bytes. */
+size_t os_physical(void);
+
+/* Milliseconds that never go back, to about 4 ms. */
+uint64_t os_now_ms(void);
+
+#endif /* ASHLAR_OS_H */

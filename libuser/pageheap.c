@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: MIT
+#include "pageheap.h"
+
+#include <string.h>
+
+#include "conf.h"
+#include "os.h"
+#include "sizeclass.h"
+
+/* Below this much heap a huge page is likelier to be waste than speed. */
+#define THP_AUTO_EXTENTS	16
+
+/* Extents at a time that a window is extended by, so that maps grow rarely. */
+#define SMALL_START_EXTENTS	1
+
+struct pageheap *ash_pageheaps[OS_MAX_NODES];
+unsigned int ash_npageheaps;
+
+/* First of @n consecutive set bits below @end, at a multiple of @align; @end if none. */
+static size_t map_find(const uint64_t *map, size_t end, size_t n, size_t align)
+{
+	for (size_t i = 0; i < end;) {
+		size_t at, run;
+
+		if (!(i % 64) && !map[i / 64]) {
+			i += 64;
+			continue;
+		}
+		if (!map_get(map, i)) {
+			i++;
+			continue;
+		}
+		at = round_up(i, align);
+		for (run = 0; at + run < end && run < n && map_get(map, at + run); run++)
+			;
+		if (run == n)
+			return at;
+		i = max(at + run, i + 1);
+	}
+	return end;
+}
+
+/* --- memory for extents ------------------------------------------------------------------ */
+
+static bool want_huge(const struct pageheap *h)
+{
+	switch (conf.thp) {
+	case THP_ALWAYS:
+		return true;
+	case THP_NEVER:
+		return false;
+	default:
+		return h->stats.extents >= THP_AUTO_EXTENTS;
+	}
+}
+
+/* The first extent of a heap is always small pages: most processes need no more. */
+static const struct source *choose_source(struct pageheap *h, const struct extent *e)
+{
+	if (conf.source == SOURCE_ANON)
+		return &source_anon;
+	if (h->stats.extents == 0 && e->state == EXTENT_FRESH)
+		return &source_anon;
+	if (source_device.ready())
+		return &source_device;
+	if (conf.source == SOURCE_DEVICE) {
+		static _Atomic bool said;
+
+		if (!atomic_exchange(&said, true))
+			ash_warn("source:device was asked for, but /dev/ashlar cannot be opened; "
+				 "load the module or join group ashlar (using anonymous memory)");
+	}
+	return &source_anon;
+}
+
+static void extent_has_memory(struct pageheap *h, struct extent *e, const struct source *s,
+			      bool huge)
+{
+	if (e->state == EXTENT_RETAINED)
+		h->stats.retained--;
+	e->state = EXTENT_LIVE;
+	e->source = s;
+	e->huge = huge;
+	h->stats.extents++;
+	h->stats.huge += huge;
+	h->stats.device += s == &source_device;
+}
+
+/* @n consecutive extents from @e on, all FRESH or all RETAINED by one source. */
+static bool commit_alike(struct pageheap *h, struct extent *e, size_t n)
+{
+	const struct source *s = e->source ? e->source : choose_source(h, e);
+	bool huge = s == &source_device || want_huge(h);
+	char *addr = extent_addr(e);
+	size_t done = n;
+
+	if (e->state == EXTENT_FRESH || s->recommit)
+		done = s->commit(addr, n << EXTENT_SHIFT, h->node, huge) >> EXTENT_SHIFT;
+	else
+		huge = e->huge;
+	for (size_t i = 0; i < done; i++)
+		extent_has_memory(h, e + i, s, huge);
+	if (done == n || s == &source_anon)
+		return done == n;
+	h->stats.fallbacks += n - done;
+	for (; done < n; done++) {
+		huge = want_huge(h);
+		if (!source_anon.commit(addr + (done << EXTENT_SHIFT), EXTENT_SIZE, h->node, huge))
+			break;
+		extent_has_memory(h, e + done, &source_anon, huge);
+	}
+	for (size_t i = done; i < n; i++) {
+		if (e[i].state == EXTENT_RETAINED)
+			h->stats.retained--;
+		e[i].state = EXTENT_FRESH;
+		e[i].source = NULL;
+	}
+	return done == n;
+}
+
+static bool commit_extents(struct pageheap *h, struct extent *e, size_t n)
+{
+	for (size_t i = 0, run; i < n; i += run) {
+		for (run = 1; i + run < n && e[i + run].state == e[i].state &&
+			      e[i + run].source == e[i].source; run++)
+			;
+		if (e[i].state == EXTENT_LIVE)
+			continue;
+		/* The heap's very first extent is on its own: see choose_source(). */
+		if (h->stats.extents == 0)
+			run = SMALL_START_EXTENTS;
+		if (!commit_alike(h, e + i, run))
+			return false;
+	}
+	return true;
+}
+
+/* Take @n fresh extents from the end of @w; NULL if it is full. */
+static struct extent *window_extend(struct window *w, size_t n, size_t align)
+{
+	size_t grown = atomic_load_explicit(&w->grown, memory_order_relaxed) >> EXTENT_SHIFT;
+	size_t at = round_up(grown, align);
+
+	if (n > (w->size >> EXTENT_SHIFT) || at + n > (w->size >> EXTENT_SHIFT) ||
+	    !window_grow(w, (at + n) << EXTENT_SHIFT))
+		return NULL;
+	for (size_t i = grown; i < at + n; i++) {
+		struct extent *e = window_extent(w, i);
+
+		e->window = (uint8_t)(w - ash_windows);
+		e->longest = EXTENT_PAGES;
+		map_put(extent_free_map(w), i, true);
+	}
+	atomic_store_explicit(&w->grown, (at + n) << EXTENT_SHIFT, memory_order_release);
+	return window_extent(w, at);
+}
+
+static size_t window_size(void)
+{
+	size_t size = (size_t)conf.reserve;
+
+	if (!size)
+		size = max((size_t)1 << 40, 4 * os_physical());
+	return round_up(max(size / ash_npageheaps, EXTENT_SIZE), EXTENT_SIZE);
+}
+
+static struct window *open_window(struct pageheap *h, size_t least)
+{
+	size_t size = max(window_size(), least);
+	struct window *w;
+
+	if (h->nwindows == PAGEHEAP_WINDOWS)
+		return NULL;
+	/* At first no less than 1 GB, then whatever address space is left. */
+	w = window_open(h->node, h->index, size, max(least, min(size, GB)));
+	if (!w)
+		w = window_open(h->node, h->index, size, max(least, 4 * EXTENT_SIZE));
+	if (!w)
+		return NULL;
+	if (ash_npageheaps > 1)
+		os_prefer_node(w->base, w->size, h->node);
+	h->windows[h->nwindows++] = w;
+	return w;
+}
+
+/*
+ * @n wholly free consecutive extents with memory: dirty ones, then any free,
+ * then fresh ones, then a new window. Still in the free maps.
+ */
+static struct extent *take_extents(struct pageheap *h, size_t n, size_t align)
+{
+	struct extent *e = NULL;
+
+	for (int pass = 0; pass < 2 && !e; pass++) {
+		for (unsigned int i = 0; i < h->nwindows && !e; i++) {
+			struct window *w = h->windows[i];
+			size_t end = w->grown >> EXTENT_SHIFT, at;
+
+			at = map_find(pass ? extent_free_map(w) : extent_idle_map(w), end, n, align);
+			if (at < end)
+				e = window_extent(w, at);
+		}
+	}
+	for (unsigned int i = 0; i < h->nwindows && !e; i++)
+		e = window_extend(h->windows[i], n, align);
+	if (!e) {
+		struct window *w = open_window(h, (n + align) << EXTENT_SHIFT);
+
+		if (w)
+			e = window_extend(w, n, align);
+	}
+	if (!e || !commit_extents(h, e, n))
+		return NULL;
+	return e;
+}
+
+/* --- spans ----------------------------------------------------------------------------------- */
+
+void *pageheap_alloc(struct pageheap *h, unsigned int n, unsigned int align, bool *zeroed)
+{
+	unsigned int room = min(n + align - 1, EXTENT_PAGES), first = 0;
+	struct extent *e;
+	char *p = NULL;
+	bool clean;
+
+	lock_take(&h->lock);
+	e = extent_with_room(h, room);
+	if (e)
+		first = bits_find_zero_run(&e->used, n, align);
+	else
+		e = take_extents(h, 1, 1);
+	if (e) {
+		clean = extent_use(h, e, first, n);
+		extent_settle(h, e);
+		if (zeroed)
+			*zeroed = clean;
+		p = extent_addr(e) + ((size_t)first << PAGE_SHIFT);
+	}
+	lock_drop(&h->lock);
+	return p;
+}
+
+void *pageheap_alloc_huge(struct pageheap *h, size_t n, size_t align, bool *zeroed)
+{
+	size_t extents = (n + EXTENT_PAGES - 1) / EXTENT_PAGES;
+	struct extent *e;
+	bool clean = true;
+
+	if (n > SIZE_LIMIT >> PAGE_SHIFT || align > (size_t)1 << 46)
+		return NULL;
+	lock_take(&h->lock);
+	e = take_extents(h, extents, max(align >> EXTENT_SHIFT, (size_t)1));
+	for (size_t left = n, i = 0; e && left; i++) {
+		unsigned int k = (unsigned int)min(left, (size_t)EXTENT_PAGES);
+
+		clean &= extent_use(h, e + i, 0, k);
+		extent_settle(h, e + i);
+		left -= k;
+	}
+	lock_drop(&h->lock);
+	if (zeroed)
+		*zeroed = clean;
+	return e ? extent_addr(e) : NULL;
+}
+
+void pageheap_free(void *p, size_t n)
+{
+	struct window *w = window_of(p);
+	struct pageheap *h = ash_pageheaps[w->heap];
+	size_t at = window_page(w, p), end = at + n;
+
+	lock_take(&h->lock);
+	while (at < end) {
+		struct extent *e = window_extent(w, at / EXTENT_PAGES);
+		unsigned int first = (unsigned int)(at % EXTENT_PAGES);
+		unsigned int k = (unsigned int)min(end - at, (size_t)(EXTENT_PAGES - first));
+
+		extent_lift(h, e);
+		extent_unuse(h, e, first, k);
+		extent_settle(h, e);
+		at += k;
+	}
+	lock_drop(&h->lock);
+}
+
+/* Pages [at, at + n) of @w: all free, and their extents exist? */
+static bool pages_free(struct window *w, size_t at, size_t n)
+{
+	size_t end = at + n;
+
+	if (end > w->grown >> PAGE_SHIFT)
+		return false;
+	while (at < end) {
+		struct extent *e = window_extent(w, at / EXTENT_PAGES);
+		unsigned int first = (unsigned int)(at % EXTENT_PAGES);
+		unsigned int k = (unsigned int)min(end - at, (size_t)(EXTENT_PAGES - first));
+
+		if (bits_count_range(&e->used, first, k))
+			return false;
+		if (!e->nused && !map_get(extent_free_map(w), at / EXTENT_PAGES))
+			return false;	/* being purged */
+		at += k;
+	}
+	return true;
+}
+
+bool pageheap_extend(void *p, size_t n, size_t more, bool *zeroed)
+{
+	struct window *w = window_of(p);
+	struct pageheap *h = ash_pageheaps[w->heap];
+	size_t at = window_page(w, p) + n, end = at + more;
+	bool ok, clean = true;
+
+	lock_take(&h->lock);
+	/* A block at the end of the window grows into fresh extents. */
+	if (end > w->grown >> PAGE_SHIFT && at <= w->grown >> PAGE_SHIFT &&
+	    end <= w->size >> PAGE_SHIFT)
+		window_extend(w, (end - (w->grown >> PAGE_SHIFT) + EXTENT_PAGES - 1) / EXTENT_PAGES, 1);
+	ok = pages_free(w, at, more) &&
+	     commit_extents(h, window_extent(w, at / EXTENT_PAGES),
+			    (end + EXTENT_PAGES - 1) / EXTENT_PAGES - at / EXTENT_PAGES);
+	while (ok && at < end) {
+		struct extent *e = window_extent(w, at / EXTENT_PAGES);
+		unsigned int first = (unsigned int)(at % EXTENT_PAGES);
+		unsigned int k = (unsigned int)min(end - at, (size_t)(EXTENT_PAGES - first));
+
+		extent_lift(h, e);
+		clean &= extent_use(h, e, first, k);
+		extent_settle(h, e);
+		at += k;
+	}
+	lock_drop(&h->lock);
+	*zeroed = clean;
+	return ok;
+}
+
+/* --- heaps ------------------------------------------------------------------------------------ */
+
+bool pageheap_ready(struct pageheap *h)
+{
+	bool ok;
+
+	lock_take(&h->lock);
+	ok = h->nwindows || open_window(h, 4 * EXTENT_SIZE);
+	lock_drop(&h->lock);
+	return ok;
+}
+
+bool pageheaps_init(void)
+{
+	uint64_t nodes = conf.numa ? os_nodes() : 1, now = os_now_ms();
+
+	for (; nodes; nodes &= nodes - 1) {
+		struct pageheap *h = meta_alloc(sizeof(*h));
+
+		if (!h)
+			break;
+		lock_init(&h->lock, RANK_PAGEHEAP);
+		lock_init(&h->purge_lock, RANK_PURGE);
+		h->index = ash_npageheaps;
+		h->node = (unsigned int)__builtin_ctzll(nodes);
+		decay_init(&h->decay, conf.dirty_decay_ms, now);
+		ash_pageheaps[ash_npageheaps++] = h;
+	}
+	return ash_npageheaps > 0;
+}
+
+struct pageheap *pageheap_of_node(unsigned int node)
+{
+	for (unsigned int i = 0; i < ash_npageheaps; i++) {
+		if (ash_pageheaps[i]->node == node)
+			return ash_pageheaps[i];
+	}
+	return ash_pageheaps[node % ash_npageheaps];
+}
+
+void pageheap_set_decay(struct pageheap *h, int64_t ms)
+{
+	lock_take(&h->lock);
+	decay_init(&h->decay, ms, os_now_ms());
+	lock_drop(&h->lock);
+}
+
+void pageheap_stats(struct pageheap *h, struct pageheap_stats *out)
+{
+	lock_take(&h->lock);
+	*out = h->stats;
+	lock_drop(&h->lock);
+}
+
+void pageheaps_prefork(void)
+{
+	for (unsigned int i = 0; i < ash_npageheaps; i++)
+		lock_take(&ash_pageheaps[i]->purge_lock);
+	for (unsigned int i = 0; i < ash_npageheaps; i++)
+		lock_take(&ash_pageheaps[i]->lock);
+	for (unsigned int i = 0; i < ash_nwindows; i++)
+		lock_take(&ash_windows[i].slab_lock);
+}
+
+static void postfork_lock(struct lock *l, enum lock_rank rank, bool child)
+{
+	if (child)
+		lock_init(l, rank);
+	else
+		lock_drop(l);
+}
+
+void pageheaps_postfork(bool child)
+{
+	for (unsigned int i = 0; i < ash_nwindows; i++)
+		postfork_lock(&ash_windows[i].slab_lock, RANK_META, child);
+	for (unsigned int i = 0; i < ash_npageheaps; i++)
+		postfork_lock(&ash_pageheaps[i]->lock, RANK_PAGEHEAP, child);
+	for (unsigned int i = 0; i < ash_npageheaps; i++)
+		postfork_lock(&ash_pageheaps[i]->purge_lock, RANK_PURGE, child);
+}
+
+bool pageheap_consistent(struct pageheap *h)
+{
+	size_t active = 0, dirty = 0;
+	bool ok = true;
+
+	lock_take(&h->lock);
+	for (unsigned int i = 0; i < h->nwindows; i++) {
+		for (size_t k = 0; k < h->windows[i]->grown >> EXTENT_SHIFT; k++) {
+			struct extent *e = window_extent(h->windows[i], k);
+
+			ok &= extent_consistent(h->windows[i], e);
+			active += e->nused;
+			dirty += e->ndirty;
+		}
+	}
+	ok &= active == h->stats.active && dirty == h->stats.dirty;
+	lock_drop(&h->lock);
+	return ok;
+}

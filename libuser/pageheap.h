@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page heap of a node packs spans (runs of pages) into extents, the
+ * tightest fit first so that others empty out, remembers which free pages are dirty, and gives
+ * them back by decay.
+ *
+ * Search order of a span: an extent in use whose longest free run is the
+ * shortest that fits; a free extent that is dirty (its memory is there); a
+ * free one that is not; a fresh one from the end of the window.
+ */
+#ifndef ASHLAR_PAGEHEAP_H
+#define ASHLAR_PAGEHEAP_H
+
+#include "extent.h"
+
+extern struct pageheap *ash_pageheaps[];
+extern unsigned int ash_npageheaps;	/* constant after init */
+
+/* One heap per allowed node; windows open on first use. False: no memory at all. */
+bool pageheaps_init(void);
+
+/* The heap for kernel node @node; another one if that has none. */
+struct pageheap *pageheap_of_node(unsigned int node);
+
+/* Open the home window if it is not yet. */
+bool pageheap_ready(struct pageheap *h);
+
+/*
+ * @n pages (1 to EXTENT_PAGES) within one extent, the first a multiple of
+ * @align pages. *@zeroed (may be NULL) says whether all of it reads as zero.
+ * NULL when there is no memory.
+ */
+void *pageheap_alloc(struct pageheap *h, unsigned int n, unsigned int align, bool *zeroed);
+
+/*
+ * @n pages from the start of an extent on, over as many extents as it takes;
+ * @align in bytes. What is left of the last extent serves others.
+ */
+void *pageheap_alloc_huge(struct pageheap *h, size_t n, size_t align, bool *zeroed);
+
+/* A span goes back, whole or in part: its pages are dirty now. */
+void pageheap_free(void *p, size_t n);
+
+/*
+ * Make the @n pages at @p to @n + @more if the ones behind are free. *@zeroed
+ * is whether the new ones read as zero.
+ */
+bool pageheap_extend(void *p, size_t n, size_t more, bool *zeroed);
+
+void pageheap_set_decay(struct pageheap *h, int64_t ms);
+
+void pageheap_stats(struct pageheap *h, struct pageheap_stats *out);
+
+/* Around fork. */
+void pageheaps_prefork(void);
+void pageheaps_postfork(bool child);
+
+/* Whole-object check for tests and debug builds; takes the lock. */
+bool pageheap_consistent(struct pageheap *h);
+
+#endif /* ASHLAR_PAGEHEAP_H */

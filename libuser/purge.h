@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Giving free pages back: which ones, and how many at a time. Whole extents
+ * first (the highest addresses, which are reused last), single pages last, and
+ * those only where the source can.
+ */
+#ifndef ASHLAR_PURGE_H
+#define ASHLAR_PURGE_H
+
+#include "pageheap.h"
+
+/* Ranges given back by one batch: what a caller of malloc may have to pay for. */
+#define PURGE_BATCH	64u
+
+enum purge_scope {
+	PURGE_DECAY_BATCH,	/* what decay asks for, one batch at the most */
+	PURGE_DECAY,		/* what decay asks for */
+	PURGE_ALL,		/* everything that is free */
+};
+
+/* Pages given back. Does nothing if another thread is at it, except for PURGE_ALL. */
+size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope);
+
+/* All heaps. */
+size_t purge_heaps(uint64_t now, enum purge_scope scope);
+
+#endif /* ASHLAR_PURGE_H */

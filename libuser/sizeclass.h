@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sizes and their classes.
+ *
+ *	0		no class: the page holds nothing that could be freed
+ *	1 to 36		small: a slot of a slab, 8 to 14336 bytes
+ *	37 to 64	large: a span of its own, 16 KB to 1.75 MB
+ *	65		huge: pages from one extent into the next
+ *
+ * Zero is "none" so that fresh, zeroed maps say so by themselves.
+ * Spacing: 8, 16 to 128 by 16, then four classes a doubling, so that at most a
+ * fifth of a block is lost to rounding above 128 bytes.
+ */
+#ifndef ASHLAR_SIZECLASS_H
+#define ASHLAR_SIZECLASS_H
+
+#include "util.h"
+
+#define CLASS_NONE		0u
+#define CLASS_SMALL_LAST	36u
+#define CLASS_LARGE_FIRST	37u
+#define CLASS_LARGE_LAST	64u
+#define CLASS_HUGE		65u
+#define NCLASSES		65u	/* with a size of their own; 0 included */
+
+#define SMALL_MAX		((size_t)14336)
+#define LARGE_MIN		((size_t)16384)
+#define LARGE_MAX		((size_t)1835008)
+
+/* The largest request that can be served: more is ENOMEM, never arithmetic. */
+#define SIZE_LIMIT		((size_t)PTRDIFF_MAX)
+
+struct sizeclass {
+	uint32_t size;		/* bytes of a block */
+	uint32_t reciprocal;	/* of a small size: offset / size = offset * reciprocal >> 32 */
+	uint16_t pages_min;	/* pages of a bin's first slabs */
+	uint16_t pages_max;	/* pages of its later ones; of a large block, exactly */
+};
+
+extern const struct sizeclass sizeclasses[NCLASSES];
+extern const uint8_t sizeclass_of_small[SMALL_MAX / 8 + 1];
+
+static inline unsigned int sizeclass_small(size_t size)
+{
+	return sizeclass_of_small[(size + 7) >> 3];
+}
+
+/* SMALL_MAX < size <= LARGE_MAX. */
+static inline unsigned int sizeclass_large(size_t size)
+{
+	unsigned int group, step;
+
+	if (size <= LARGE_MIN)
+		return CLASS_LARGE_FIRST;
+	/* 2^group < size <= 2^(group + 1), in quarters of 2^group. */
+	group = log2_floor(size - 1);
+	step = (unsigned int)((size - 1) >> (group - 2)) & 3;
+	return CLASS_LARGE_FIRST + 1 + (group - 14) * 4 + step;
+}
+
+/* Any size up to LARGE_MAX. */
+static inline unsigned int sizeclass_of(size_t size)
+{
+	return size <= SMALL_MAX ? sizeclass_small(size) : sizeclass_large(size);
+}
+
+/* Bytes a request of @size gets, or 0 if it is beyond SIZE_LIMIT. */
+static inline size_t sizeclass_round(size_t size)
+{
+	if (size <= LARGE_MAX)
+		return sizeclasses[sizeclass_of(size)].size;
+	return size > SIZE_LIMIT ? 0 : round_up(size, PAGE_SIZE);
+}
+
+/* Slot of a small class that begins at or before byte @offset of its slab. */
+static inline unsigned int sizeclass_slot(unsigned int class, size_t offset)
+{
+	return (unsigned int)(((uint64_t)offset * sizeclasses[class].reciprocal) >> 32);
+}
+
+#endif /* ASHLAR_SIZECLASS_H */

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#include "slab.h"
+
+#include <string.h>
+
+/* A record from the window's list or its end. NULL when there is no memory. */
+static struct slab *record_take(struct window *w)
+{
+	struct slab *base = (struct slab *)w->slabs.base, *s = NULL;
+
+	lock_take(&w->slab_lock);
+	if (w->slab_free != SLAB_NONE) {
+		s = base + w->slab_free;
+		w->slab_free = s->page;
+	} else if (growing_need(&w->slabs, (w->nslabs + 2) * sizeof(*s))) {
+		s = base + ++w->nslabs;
+	}
+	lock_drop(&w->slab_lock);
+	return s;
+}
+
+static void record_put(struct window *w, struct slab *s)
+{
+	lock_take(&w->slab_lock);
+	s->page = w->slab_free;
+	w->slab_free = (uint32_t)(s - (struct slab *)w->slabs.base);
+	lock_drop(&w->slab_lock);
+}
+
+struct slab *slab_create(struct pageheap *heap, unsigned int arena, unsigned int class,
+			 unsigned int npages)
+{
+	char *addr = pageheap_alloc(heap, npages, 1, NULL);
+	struct window *w;
+	struct slab *s;
+	uint32_t index, *spans;
+
+	if (!addr)
+		return NULL;
+	w = window_of(addr);
+	s = record_take(w);
+	if (!s) {
+		pageheap_free(addr, npages);
+		return NULL;
+	}
+	index = (uint32_t)(s - (struct slab *)w->slabs.base);
+	s->page = (uint32_t)window_page(w, addr);
+	s->nslots = (uint16_t)(npages * PAGE_SIZE / sizeclasses[class].size);
+	s->nfree = s->nslots;
+	s->arena = (uint16_t)arena;
+	s->class = (uint8_t)class;
+	s->window = (uint8_t)(w - ash_windows);
+	s->npages = (uint8_t)npages;
+	memset(&s->free, 0, sizeof(s->free));
+	bits_set_range(&s->free, 0, s->nslots);
+	spans = window_spans(w) + s->page;
+	for (unsigned int i = 0; i < npages; i++)
+		spans[i] = index;
+	memset(window_classes(w) + s->page, (int)class, npages);
+	return s;
+}
+
+void slab_destroy(struct slab *s)
+{
+	struct window *w = &ash_windows[s->window];
+	char *addr = slab_addr(s);
+	unsigned int npages = s->npages;
+
+	DEBUG_ASSERT(s->nfree == s->nslots);
+	memset(window_classes(w) + s->page, CLASS_NONE, npages);
+	record_put(w, s);
+	pageheap_free(addr, npages);
+}
+
+unsigned int slab_take(struct slab *s, void **out, unsigned int n)
+{
+	size_t size = sizeclasses[s->class].size;
+	char *base = slab_addr(s);
+	unsigned int got = 0;
+
+	for (unsigned int i = 0; i < BITS_WORDS && got < n; i++) {
+		uint64_t w = s->free.w[i];
+		char *word_base = base + i * 64 * size;
+
+		for (; w && got < n; w &= w - 1, got++)
+			*--out = word_base + (unsigned int)__builtin_ctzll(w) * size;
+		s->free.w[i] = w;
+	}
+	s->nfree = (uint16_t)(s->nfree - got);
+	return got;
+}
+
+bool slab_put(struct slab *s, const void *p)
+{
+	size_t offset = (size_t)((const char *)p - slab_addr(s));
+	unsigned int slot = sizeclass_slot(s->class, offset);
+
+	if (unlikely(slot * sizeclasses[s->class].size != offset || slot >= s->nslots ||
+		     bits_get(&s->free, slot)))
+		return false;
+	bits_set(&s->free, slot);
+	s->nfree++;
+	return true;
+}
+
+bool slab_is_slot(const struct slab *s, const void *p)
+{
+	size_t offset = (size_t)((const char *)p - slab_addr(s));
+	unsigned int slot = sizeclass_slot(s->class, offset);
+
+	return slot * sizeclasses[s->class].size == offset && slot < s->nslots;
+}
+
+bool slab_consistent(const struct slab *s)
+{
+	unsigned int n = bits_count_range(&s->free, 0, BITS_COUNT);
+
+	return n == s->nfree && s->nfree <= s->nslots && s->nslots <= BITS_COUNT &&
+	       n == bits_count_range(&s->free, 0, s->nslots);
+}

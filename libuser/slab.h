@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A slab: a span of pages cut into equal slots of one small class, with the
+ * bitmap of its free slots in a record outside.
+ *
+ *	nfree == popcount(free)
+ *	nfree == 0		the slab is full and in no list
+ *	0 < nfree < nslots	in its bin's list for that fullness
+ *	nfree == nslots		does not last: its pages are free memory at once
+ */
+#ifndef ASHLAR_SLAB_H
+#define ASHLAR_SLAB_H
+
+#include "pageheap.h"
+#include "sizeclass.h"
+
+#define SLAB_NONE	0u	/* record 0 is never used */
+
+struct slab {
+	struct bits free;	/* 1 = free; guarded by the bin's lock */
+	struct slab *next, *prev;	/* the bin's list; guarded by the bin's lock */
+	uint32_t page;		/* first page in its window; constant */
+	uint16_t nfree;		/* guarded by the bin's lock */
+	uint16_t nslots;	/* constant, as all below */
+	uint16_t arena;		/* index of the owner */
+	uint8_t class;
+	uint8_t window;
+	uint8_t npages;
+	uint8_t list;		/* which of the bin's lists; guarded by the bin's lock */
+};
+
+/* All slots free, in no list. NULL when there is no memory. */
+struct slab *slab_create(struct pageheap *heap, unsigned int arena, unsigned int class,
+			 unsigned int npages);
+
+/* Pages and record go back. The slab is empty and in no list. */
+void slab_destroy(struct slab *s);
+
+/* The slab that owns the small block @p of window @w. */
+static inline struct slab *slab_of(const struct window *w, const void *p)
+{
+	return (struct slab *)w->slabs.base + window_spans(w)[window_page(w, p)];
+}
+
+static inline char *slab_addr(const struct slab *s)
+{
+	return ash_windows[s->window].base + ((size_t)s->page << PAGE_SHIFT);
+}
+
+/*
+ * Up to @n free slots become used; their addresses go to out[-1], out[-2], …,
+ * lowest first, so that a stack that ends at @out gives them back in order.
+ */
+unsigned int slab_take(struct slab *s, void **out, unsigned int n);
+
+/*
+ * A used slot becomes free. False if @p is not the start of a used slot (it
+ * was free already, or points inside one); nothing is changed then.
+ */
+bool slab_put(struct slab *s, const void *p);
+
+/* Does @p point to the first byte of a slot? */
+bool slab_is_slot(const struct slab *s, const void *p);
+
+/* Whole-object check for tests and debug builds. */
+bool slab_consistent(const struct slab *s);
+
+#endif /* ASHLAR_SLAB_H */

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The seam to where extents come from: the device, or anonymous memory, or a
+ * test's fake. A source is an attribute of the extent, so that one heap can
+ * hold several at once.
+ *
+ * Addresses and lengths are multiples of EXTENT_SIZE unless said otherwise.
+ * Calls may be made from several threads at once, for different addresses.
+ */
+#ifndef ASHLAR_SOURCE_H
+#define ASHLAR_SOURCE_H
+
+#include "util.h"
+
+struct source_range {
+	char *addr;
+	size_t len;
+};
+
+struct source {
+	const char *name;
+
+	/* Smallest unit of purge: PAGE_SIZE or EXTENT_SIZE. */
+	size_t purge_unit;
+
+	/*
+	 * Whether a purged extent has to be committed again before use. Where
+	 * it has not, a purged page simply reads as zero.
+	 */
+	bool recommit;
+
+	/*
+	 * Can extents come from here at all? Cheap after the first call, and
+	 * may change: a device can appear and vanish.
+	 */
+	bool (*ready)(void);
+
+	/*
+	 * Give [addr, addr + len) memory that reads as zero, near @node, on
+	 * huge pages at once if @huge. The range is a reservation, or memory
+	 * of this source that was purged. Returns the bytes that got it, from
+	 * the front; the rest is a reservation afterwards.
+	 */
+	size_t (*commit)(char *addr, size_t len, unsigned int node, bool huge);
+
+	/*
+	 * Contents and memory of @n ranges gone now (multiples of purge_unit);
+	 * one system call where the source can. False if the system refused:
+	 * contents are then undefined, memory is as before.
+	 */
+	bool (*purge)(const struct source_range *ranges, unsigned int n);
+};
+
+extern const struct source source_anon;
+extern const struct source source_device;
+
+/* System calls made by sources since start, for statistics. */
+extern _Atomic size_t source_purge_calls;
+
+#endif /* ASHLAR_SOURCE_H */

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Extents of anonymous memory: the reservation made accessible, with or
+ * without huge pages. The NUMA policy belongs to the window, not to the extent,
+ * so that the kernel can merge the mappings.
+ */
+#include <stdatomic.h>
+
+#include "os.h"
+#include "source.h"
+
+static bool anon_ready(void)
+{
+	return true;
+}
+
+static size_t anon_commit(char *addr, size_t len, unsigned int node, bool huge)
+{
+	(void)node;
+	if (!os_commit(addr, len))
+		return 0;
+	os_thp(addr, len, huge);
+	return len;
+}
+
+static bool anon_purge(const struct source_range *ranges, unsigned int n)
+{
+	bool ok = true;
+
+	for (unsigned int i = 0; i < n; i++) {
+		ok &= os_purge(ranges[i].addr, ranges[i].len);
+		atomic_fetch_add_explicit(&source_purge_calls, 1, memory_order_relaxed);
+	}
+	return ok;
+}
+
+_Atomic size_t source_purge_calls;
+
+const struct source source_anon = {
+	.name = "anon",
+	.purge_unit = PAGE_SIZE,
+	.recommit = false,
+	.ready = anon_ready,
+	.commit = anon_commit,
+	.purge = anon_purge,
+};

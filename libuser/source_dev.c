@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Extents from /dev/ashlar. The kernel names memory by address, so that any
+ * descriptor of the device serves; ours may have been closed by the program
+ * (close_range) and its number may be somebody else's file by now. It is
+ * therefore looked at before each use, and opened again when it is not ours.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/ashlar.h>
+
+#include "conf.h"
+#include "lock.h"
+#include "os.h"
+#include "source.h"
+#include "source_dev.h"
+
+/* Out of the way of programs that expect the lowest free number. */
+#define FD_FLOOR	512
+
+_Static_assert(ASHLAR_EXTENT_SIZE == EXTENT_SIZE, "one extent size");
+_Static_assert(sizeof(struct ashlar_alloc) == 32, "ABI");
+_Static_assert(sizeof(struct ashlar_purge) == 32, "ABI");
+
+static struct lock dev_lock = LOCK_INIT(RANK_SOURCE);
+
+/* Guarded by dev_lock. */
+static int dev_fd = -1;
+static struct stat dev_id;	/* what the descriptor was when it was opened */
+static bool dev_refused;	/* no such device: not tried again */
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_rdev == b->st_rdev;
+}
+
+static bool speaks_ashlar(int fd)
+{
+	struct ashlar_info info = { .size = sizeof(info) };
+
+	return ioctl(fd, ASHLAR_IOC_INFO, &info) == 0 && info.extent_size == EXTENT_SIZE &&
+	       (info.abilities & ASHLAR_CAN_FORK_COW);
+}
+
+static int open_device(void)
+{
+	int fd = open("/dev/ashlar", O_RDWR | O_CLOEXEC), high;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &dev_id) || !S_ISCHR(dev_id.st_mode) || !speaks_ashlar(fd)) {
+		close(fd);
+		return -1;
+	}
+	high = fcntl(fd, F_DUPFD_CLOEXEC, FD_FLOOR);
+	if (high >= 0) {
+		close(fd);
+		fd = high;
+	}
+	return fd;
+}
+
+/* A descriptor that is the device's right now, or -1. */
+static int usable_fd(void)
+{
+	struct stat now;
+	int fd;
+
+	lock_take(&dev_lock);
+	if (dev_fd >= 0 && (fstat(dev_fd, &now) || !same_file(&now, &dev_id)))
+		dev_fd = -1;	/* closed behind our back: not ours to close */
+	if (dev_fd < 0 && !dev_refused) {
+		dev_fd = open_device();
+		dev_refused = dev_fd < 0;
+	}
+	fd = dev_fd;
+	lock_drop(&dev_lock);
+	return fd;
+}
+
+int source_device_fd(void)
+{
+	int saved = errno, fd = usable_fd();
+
+	errno = saved;
+	return fd;
+}
+
+static bool dev_ready(void)
+{
+	return !dev_refused && source_device_fd() >= 0;
+}
+
+/*
+ * Map the device where it is not yet. The offset is the address itself: unique
+ * in this process and equal to the address modulo EXTENT_SIZE.
+ */
+static bool map_range(int fd, char *addr, size_t len)
+{
+	return mmap(addr, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+		    (off_t)(uintptr_t)addr) != MAP_FAILED;
+}
+
+static size_t commit_at(int fd, char *addr, size_t len, unsigned int node)
+{
+	struct ashlar_range range = { .addr = (uintptr_t)addr, .length = len };
+	struct ashlar_alloc arg = {
+		.size = sizeof(arg),
+		.ranges = (uintptr_t)&range,
+		.nr_ranges = 1,
+		.node = (int32_t)node,
+	};
+
+	if (ioctl(fd, ASHLAR_IOC_ALLOC, &arg))
+		return 0;
+	return arg.done << EXTENT_SHIFT;
+}
+
+/* A plain reservation again, for another source, with the window's policy. */
+static void leave_range(char *addr, size_t len, unsigned int node)
+{
+	if (os_remap_none(addr, len))
+		os_prefer_node(addr, len, node);
+}
+
+static size_t dev_commit(char *addr, size_t len, unsigned int node, bool huge)
+{
+	int saved = errno, fd = source_device_fd();
+	size_t done = 0;
+
+	(void)huge;
+	if (fd < 0) {
+		leave_range(addr, len, node);
+		errno = saved;
+		return 0;
+	}
+	/*
+	 * An extent that was the device's stays mapped by it; a fresh one is
+	 * not ours yet (ENXIO). Try first: it is the common case.
+	 */
+	done = commit_at(fd, addr, len, node);
+	if (!done && errno == ENXIO && map_range(fd, addr, len))
+		done = commit_at(fd, addr, len, node);
+	if (done < len)
+		leave_range(addr + done, len - done, node);
+	errno = saved;
+	return done;
+}
+
+static bool dev_purge(const struct source_range *ranges, unsigned int n)
+{
+	struct ashlar_range r[SOURCE_DEVICE_BATCH];
+	int saved = errno, fd = source_device_fd();
+	bool ok = fd >= 0;
+
+	for (unsigned int done = 0; done < n && ok;) {
+		unsigned int k = 0;
+		struct ashlar_purge arg = {
+			.size = sizeof(arg),
+			.flags = ASHLAR_PURGE_FORCED,
+			.ranges = (uintptr_t)r,
+		};
+
+		for (; k < SOURCE_DEVICE_BATCH && done + k < n; k++) {
+			r[k].addr = (uintptr_t)ranges[done + k].addr;
+			r[k].length = ranges[done + k].len;
+		}
+		arg.nr_ranges = k;
+		ok = ioctl(fd, ASHLAR_IOC_PURGE, &arg) == 0;
+		atomic_fetch_add_explicit(&source_purge_calls, 1, memory_order_relaxed);
+		done += k;
+	}
+	errno = saved;
+	return ok;
+}
+
+void source_device_fork(bool child)
+{
+	if (child)
+		lock_init(&dev_lock, RANK_SOURCE);
+	else
+		lock_drop(&dev_lock);
+}
+
+void source_device_prefork(void)
+{
+	lock_take(&dev_lock);
+}
+
+const struct source source_device = {
+	.name = "device",
+	.purge_unit = EXTENT_SIZE,
+	.recommit = true,
+	.ready = dev_ready,
+	.commit = dev_commit,
+	.purge = dev_purge,
+};

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What others need of the device besides struct source. */
+#ifndef ASHLAR_SOURCE_DEV_H
+#define ASHLAR_SOURCE_DEV_H
+
+#include "util.h"
+
+/* Ranges one purge call carries. */
+#define SOURCE_DEVICE_BATCH	64
+
+/*
+ * A descriptor of /dev/ashlar, checked to be one at this moment, opened when
+ * needed; -1 if the device cannot be had. Owned by the source: never closed
+ * by the caller.
+ */
+int source_device_fd(void);
+
+/* Around fork(): take the lock before, then release or reset it after. */
+void source_device_prefork(void);
+void source_device_fork(bool child);
+
+#endif /* ASHLAR_SOURCE_DEV_H */

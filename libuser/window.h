@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A window is a contiguous reservation that belongs to one node, with the maps
+ * that say what each of its pages is. Nothing here takes a lock.
+ *
+ *	page  = (address - base) / PAGE_SIZE
+ *	classmap[page]	class of the block that a free of this page means: of a
+ *			slab in each of its pages, of a large or huge block in
+ *			its first; CLASS_NONE elsewhere
+ *	spanmap[page]	slab: index of its record, in each of its pages;
+ *			huge: pages of the block, in its first
+ *
+ * Maps are written by whoever owns the page (its allocation has not been
+ * returned, or its free is under way) and read without a lock by anyone who
+ * holds a live block of it.
+ */
+#ifndef ASHLAR_WINDOW_H
+#define ASHLAR_WINDOW_H
+
+#include <stdatomic.h>
+
+#include "bitmap.h"
+#include "meta.h"
+#include "source.h"
+
+#define WINDOWS_MAX	256
+
+enum extent_state {
+	EXTENT_FRESH,		/* address space only; never had memory */
+	EXTENT_LIVE,		/* has memory */
+	EXTENT_RETAINED,	/* purged whole: address kept, memory gone */
+};
+
+/*
+ * 2 MB of a window. Guarded by the page heap's lock.
+ *
+ *	used & dirty == 0
+ *	nused == popcount(used), ndirty == popcount(dirty)
+ *	longest == longest run of zeroes in used
+ *	nused == 0 <=> bit set in the window's free map (or being purged)
+ *	0 < nused < 512 <=> linked in the heap's bucket[longest]
+ */
+struct extent {
+	struct bits used;	/* page belongs to a span */
+	struct bits dirty;	/* page is free and may hold anything but zeroes */
+	struct extent *next, *prev;	/* bucket */
+	struct extent *dnext, *dprev;	/* list of extents with dirty pages, oldest first */
+	const struct source *source;	/* NULL while FRESH */
+	uint16_t nused, ndirty, longest;
+	uint8_t state;		/* enum extent_state */
+	uint8_t window;		/* index of its window */
+	bool on_dirty;		/* linked in dnext/dprev */
+	bool huge;		/* on huge pages, or meant to be */
+};
+
+/* A slab's record; its fields are explained and guarded in slab.h. */
+struct slab;
+
+struct window {
+	char *base;		/* constant */
+	size_t size;		/* constant, bytes */
+	unsigned int node;	/* constant: kernel's node id */
+	unsigned int heap;	/* constant: index of the page heap */
+	_Atomic size_t grown;	/* bytes from base that ever had memory; only grows */
+	struct growing classes, spans, extents;	/* guarded by the page heap's lock */
+	struct growing free, idle;	/* bit per extent: wholly free; free and dirty */
+	struct growing slabs;		/* guarded by slab_lock */
+	struct lock slab_lock;
+	uint32_t nslabs;		/* records ever used; guarded by slab_lock */
+	uint32_t slab_free;		/* head of the list of free records */
+};
+
+extern struct window ash_windows[WINDOWS_MAX];
+extern _Atomic unsigned int ash_nwindows;
+
+/*
+ * A new window for @node of about @size bytes, halved until the kernel grants
+ * it, but at least @least. NULL if it does not. Caller serialises.
+ */
+struct window *window_open(unsigned int node, unsigned int heap, size_t size, size_t least);
+
+/* Extend the maps for the first @bytes of the window. Under the page heap's lock. */
+bool window_grow(struct window *w, size_t bytes);
+
+/* The window that @p is in, memory or not; NULL if foreign. */
+static inline struct window *window_of(const void *p)
+{
+	unsigned int n = atomic_load_explicit(&ash_nwindows, memory_order_acquire);
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct window *w = &ash_windows[i];
+
+		if ((uintptr_t)p - (uintptr_t)w->base < w->size)
+			return w;
+	}
+	return NULL;
+}
+
+static inline size_t window_page(const struct window *w, const void *p)
+{
+	return ((uintptr_t)p - (uintptr_t)w->base) >> PAGE_SHIFT;
+}
+
+static inline uint8_t *window_classes(const struct window *w)
+{
+	return (uint8_t *)w->classes.base;
+}
+
+static inline uint32_t *window_spans(const struct window *w)
+{
+	return (uint32_t *)w->spans.base;
+}
+
+static inline struct extent *window_extent(const struct window *w, size_t i)
+{
+	return (struct extent *)w->extents.base + i;
+}
+
+static inline struct window *extent_window(const struct extent *e)
+{
+	return &ash_windows[e->window];
+}
+
+static inline size_t extent_index(const struct extent *e)
+{
+	return (size_t)(e - (struct extent *)extent_window(e)->extents.base);
+}
+
+static inline char *extent_addr(const struct extent *e)
+{
+	return extent_window(e)->base + (extent_index(e) << EXTENT_SHIFT);
+}
+
+#endif /* ASHLAR_WINDOW_H */
