@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+# What people type; `make help` lists it. What the kernel's build system reads
+# is Kbuild.
+
+VERSION := 0.1.0
+SOVERSION := 0
+
+CC ?= cc
+AR ?= ar
+PREFIX ?= /usr/local
+DESTDIR ?=
+B := build
+comma := ,
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: all lib modules tools deps check check-debug demo bench bench-instr \
+	install uninstall clean help
+
+all: lib modules tools ## build everything: library, module for each kernel, tools (default)
+
+# --- the library ---
+# override*.c give libc's, C++'s and jemalloc's names to the allocator; without
+# them it is libashlar-prefixed, which replaces nothing.
+
+LIB_SOURCES := $(sort $(wildcard libuser/*.c))
+LIB_OBJECTS := $(LIB_SOURCES:libuser/%.c=$(B)/obj/%.o)
+CORE_OBJECTS := $(filter-out $(B)/obj/override%,$(LIB_OBJECTS))
+
+CFLAGS ?= -O2 -g
+LIB_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -ftls-model=initial-exec \
+	-fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc \
+	-fno-builtin-free -Wall -Wextra -Wundef -Werror \
+	-Iinclude -Iinclude/uapi -Ilibuser
+LIB_LDFLAGS := -shared -Wl,-z,defs,-z,now,-z,relro,--as-needed,-O1
+
+lib: ## build the library alone; needs no kernel headers
+lib: $(foreach l,libashlar libashlar-prefixed,$(B)/$l.so $(B)/$l.a)
+
+$(B)/obj/%.o: libuser/%.c Makefile | $(B)/obj
+	$(CC) $(LIB_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The export maps say what is public.
+$(B)/libashlar.so.$(SOVERSION): $(LIB_OBJECTS) $(wildcard libuser/libashlar.map)
+$(B)/libashlar-prefixed.so.$(SOVERSION): $(CORE_OBJECTS) \
+	$(wildcard libuser/libashlar-prefixed.map)
+$(B)/%.so.$(SOVERSION):
+	$(CC) $(LIB_LDFLAGS) $(CFLAGS) -Wl,-soname,$(@F) \
+		$(addprefix -Wl$(comma)--version-script=,$(filter %.map,$^)) \
+		-o $@ $(filter %.o,$^)
+
+$(B)/%.so: $(B)/%.so.$(SOVERSION)
+	ln -sf $(<F) $@
+
+$(B)/libashlar.a: $(LIB_OBJECTS)
+$(B)/libashlar-prefixed.a: $(CORE_OBJECTS)
+
+# One object, so that all names come together or not at all, with what the
+# library shares between its own files made local.
+$(B)/%.a:
+	$(LD) -r -o $(B)/obj/$*.lib $^
+	objcopy --localize-hidden $(B)/obj/$*.lib
+	rm -f $@
+	$(AR) rcs $@ $(B)/obj/$*.lib
+
+$(B)/obj:
+	mkdir -p $@
+
+-include $(LIB_OBJECTS:.o=.d)
+
+# --- the module ---
+# Built in a tree of links, one for each kernel: objects of two kernels never
+# meet, and the source stays clean. MODULE_SETS is "RELEASE DIRECTORY" pairs.
+
+MODULE_SOURCES := $(sort Kbuild $(wildcard kmod/*.[ch] include/uapi/linux/*.h))
+MODULE_SETS = $(shell selftests/guest/headers list)
+MODULE_RELEASES = $(filter-out /%,$(MODULE_SETS))
+
+# Without headers `make` still builds the rest, and says so.
+modules: ## build ashlar.ko for every set of kernel headers found
+	@set -- $(MODULE_SETS); \
+	if [ $$# -eq 0 ]; then \
+		echo "no kernel headers found, so no module is built: install" \
+		     "linux-headers-$$(uname -r), or run selftests/deps build"; \
+	fi; \
+	while [ $$# -gt 0 ]; do \
+		$(MAKE) --no-print-directory module \
+			RELEASE="$$1" HEADERS="$$2" || exit 1; \
+		shift 2; \
+	done
+
+M = $(CURDIR)/$(B)/kmod/$(RELEASE)
+.PHONY: module
+module:
+	@mkdir -p $(M)
+	@find $(M) -xtype l -delete
+	@for file in $(MODULE_SOURCES); do \
+		[ -e $(M)/$$file ] || { mkdir -p $(M)/$$(dirname $$file) && \
+		ln -s $(CURDIR)/$$file $(M)/$$file; } || exit 1; \
+	done
+	+$(MAKE) -C $(HEADERS) M=$(M) modules
+
+# --- the tools ---
+
+TOOLS := $(patsubst tools/%.c,$(B)/%,$(sort $(wildcard tools/*.c)))
+
+tools: $(TOOLS) ## build the tools
+
+$(B)/%: tools/%.c Makefile | $(B)/obj
+	$(CC) -std=gnu11 -Wall -Wextra -Wundef -Werror -Iinclude -Iinclude/uapi \
+		$(CFLAGS) -MMD -MP -MF $(B)/obj/$*.tool.d -o $@ $< -lnuma
+
+-include $(TOOLS:$(B)/%=$(B)/obj/%.tool.d)
+
+# --- looking at it ---
+# These install what they need from Debian first (selftests/deps says what).
+
+check: ## run every test; SUITE=unit (or unit/NAME) runs a part
+	@selftests/deps build check
+	@$(MAKE) --no-print-directory all
+	@selftests/check $(SUITE)
+
+check-debug: ## build the debug kernel once and run the device tests on it
+	@selftests/deps build check debug
+	@selftests/guest/debug-kernel
+	@$(MAKE) --no-print-directory all
+	@selftests/check --debug $(SUITE)
+
+demo: ## show it: Debian's redis on kernel-backed huge pages, in a guest
+	@selftests/deps build demo
+	@$(MAKE) --no-print-directory all
+	@demo/run
+
+bench: ## time malloc patterns and programs against other allocators
+	@selftests/deps build bench
+	@$(MAKE) --no-print-directory lib
+	@bench/run $(BENCH)
+
+bench-instr: ## count instructions per malloc and free with callgrind
+	@selftests/deps build bench
+	@$(MAKE) --no-print-directory lib
+	@bench/instr $(BENCH)
+
+# --- installing it ---
+# One list serves install and uninstall: "source directory" of each file.
+
+LIBDIR := $(PREFIX)/lib
+INSTALLED := \
+	$(foreach l,libashlar libashlar-prefixed, \
+		$(B)/$l.so.$(SOVERSION):$(LIBDIR) $(B)/$l.so:$(LIBDIR) \
+		$(B)/$l.a:$(LIBDIR)) \
+	include/ashlar.h:$(PREFIX)/include \
+	include/uapi/linux/ashlar.h:$(PREFIX)/include/linux \
+	$(B)/ashlar.pc:$(LIBDIR)/pkgconfig \
+	packaging/60-ashlar.rules:/lib/udev/rules.d \
+	$(TOOLS:%=%:$(PREFIX)/bin)
+# Modules go to the kernels of this machine that they were built for; those of
+# the test guests stay here.
+INSTALLED_MODULES = $(foreach r,$(notdir $(wildcard $(B)/kmod/*)), \
+	$(if $(wildcard /lib/modules/$r/modules.order), \
+		$(wildcard $(B)/kmod/$r/ashlar.ko):/lib/modules/$r/updates))
+
+$(B)/ashlar.pc: packaging/ashlar.pc.in Makefile | $(B)/obj
+	sed 's,@PREFIX@,$(PREFIX),; s,@VERSION@,$(VERSION),' $< >$@
+
+install: all $(B)/ashlar.pc ## install below PREFIX (/usr/local) and, if set, DESTDIR
+	@for pair in $(INSTALLED) $(INSTALLED_MODULES); do \
+		source=$${pair%%:*}; dir="$(DESTDIR)$${pair#*:}"; \
+		mode=644; [ ! -x $$source ] || mode=755; \
+		echo "$$dir/$${source##*/}"; \
+		mkdir -p "$$dir" || exit 1; \
+		if [ -L $$source ]; then cp -d $$source "$$dir/"; \
+		else install -m $$mode $$source "$$dir/"; fi || exit 1; \
+	done
+	@[ -n "$(DESTDIR)" ] || { ldconfig; getent group ashlar >/dev/null || \
+		groupadd --system ashlar; \
+		for r in $(notdir $(wildcard $(B)/kmod/*)); do \
+			[ ! -e /lib/modules/$$r/updates/ashlar.ko ] || depmod $$r; \
+		done; }
+
+uninstall: $(B)/ashlar.pc ## remove what install put there (the group ashlar stays)
+	@for pair in $(INSTALLED) $(INSTALLED_MODULES); do \
+		source=$${pair%%:*}; \
+		rm -fv "$(DESTDIR)$${pair#*:}/$${source##*/}"; \
+	done
+
+clean: ## remove build/
+	rm -rf $(B)
+
+help: ## this list
+	@echo "Ashlar $(VERSION): make TARGET"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' \
+		Makefile | expand -t 16
