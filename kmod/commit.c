@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Where an extent enters a heap. */
+#include "commit.h"
+#include "trace.h"
+
+/* Replace @old, which is nothing or a mark, by a new extent. */
+static int commit_over(struct ashlar_heap *heap, unsigned long index,
+		       void *old, struct ashlar_want *want)
+{
+	struct ashlar_extent *extent;
+	void *found;
+
+	extent = ashlar_extent_new(heap->space->account, want);
+	if (IS_ERR(extent))
+		return PTR_ERR(extent);
+	xa_lock(&heap->table);
+	/* Drops the lock to allocate, and looks again. */
+	found = __xa_cmpxchg(&heap->table, index, old, extent,
+			     GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (found == old) {
+		heap->committed++;
+		heap->purged -= ashlar_is_purged(old);
+		heap->allocs++;
+		heap->hits += want->hit;
+		heap->misses += !want->hit;
+	}
+	xa_unlock(&heap->table);
+	if (found == old) {
+		trace_ashlar_alloc(index, page_to_nid(extent->page), want->hit);
+		return 0;
+	}
+	ashlar_extent_unnew(heap->space->account, extent);
+	return xa_is_err(found) ? xa_err(found) : -EAGAIN;
+}
+
+int ashlar_commit(struct ashlar_heap *heap, unsigned long index,
+		  struct ashlar_want *want)
+{
+	void *old;
+	int err;
+
+	/* Each round but the last was lost to another thread's call. */
+	do {
+		old = xa_load(&heap->table, index);
+		if (old && !xa_is_value(old))
+			return -EEXIST;
+		err = commit_over(heap, index, old, want);
+	} while (err == -EAGAIN);
+	return err;
+}
+
+int ashlar_recommit(struct ashlar_heap *heap, unsigned long index, void *mark)
+{
+	struct ashlar_want want = {
+		.mm = heap->mm,
+		.nid = ashlar_purged_nid(mark),
+		.effort = ASHLAR_CHEAP,
+	};
+	int err;
+
+	ashlar_want_allowed(&want);
+	err = commit_over(heap, index, mark, &want);
+	return err == -EAGAIN ? 0 : err;
+}

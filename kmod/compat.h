@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The only file that knows kernel versions. The code is written for the newest
+ * supported kernel; each shim below says which version makes it removable.
+ */
+#ifndef ASHLAR_COMPAT_H
+#define ASHLAR_COMPAT_H
+
+#include <linux/mm.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
+#include <linux/version.h>
+
+/* 6.3 exports zap_page_range_single(); before, this one stays in its VMA. */
+static inline void ashlar_zap(struct vm_area_struct *vma, unsigned long start,
+			      unsigned long size)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	zap_page_range(vma, start, size);
+#else
+	zap_page_range_single(vma, start, size, NULL);
+#endif
+}
+
+/* 6.4 has locks per VMA; before, the mmap lock excludes every fault. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+static inline void vma_start_write(struct vm_area_struct *vma)
+{
+}
+#endif
+
+/* 6.7 added a parameter to vm_operations_struct.get_policy. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#define ASHLAR_GET_POLICY_ARGS \
+	struct vm_area_struct *vma, unsigned long addr
+#else
+#define ASHLAR_GET_POLICY_ARGS \
+	struct vm_area_struct *vma, unsigned long addr, pgoff_t *ilx
+#endif
+
+/* 6.7 allocates shrinkers; before, they were the caller's. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+static inline struct shrinker *ashlar_shrinker_alloc(void)
+{
+	return kzalloc(sizeof(struct shrinker), GFP_KERNEL);
+}
+
+static inline int ashlar_shrinker_register(struct shrinker *shrinker)
+{
+	shrinker->flags |= SHRINKER_NUMA_AWARE;
+	return register_shrinker(shrinker, "ashlar");
+}
+
+/* For one that was allocated but not registered. */
+static inline void ashlar_shrinker_cancel(struct shrinker *shrinker)
+{
+	kfree(shrinker);
+}
+
+static inline void ashlar_shrinker_free(struct shrinker *shrinker)
+{
+	unregister_shrinker(shrinker);
+	kfree(shrinker);
+}
+#else
+static inline struct shrinker *ashlar_shrinker_alloc(void)
+{
+	return shrinker_alloc(SHRINKER_NUMA_AWARE, "ashlar");
+}
+
+static inline int ashlar_shrinker_register(struct shrinker *shrinker)
+{
+	shrinker_register(shrinker);
+	return 0;
+}
+
+static inline void ashlar_shrinker_cancel(struct shrinker *shrinker)
+{
+	shrinker_free(shrinker);
+}
+
+static inline void ashlar_shrinker_free(struct shrinker *shrinker)
+{
+	shrinker_free(shrinker);
+}
+#endif
+
+#endif /* ASHLAR_COMPAT_H */

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Taking, charging and giving back single extents; the quarantine. */
+#include <linux/cpuset.h>
+#include <linux/memcontrol.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include "account.h"
+#include "extent.h"
+
+static unsigned long max_extents;
+module_param(max_extents, ulong, 0644);
+MODULE_PARM_DESC(max_extents, "most extents of 2 MB in use by all processes together; 0, the default: no limit");
+
+static struct kmem_cache *extent_cache;
+
+/* Extents in use or in quarantine: what max_extents limits. */
+static atomic_long_t extents_held;
+
+unsigned long ashlar_max_extents(void)
+{
+	return READ_ONCE(max_extents);
+}
+
+void ashlar_want_allowed(struct ashlar_want *want)
+{
+	/* A debugger or a kernel thread faults by its own cpuset's leave. */
+	if (want->mm == current->mm)
+		nodes_and(want->allowed, cpuset_current_mems_allowed,
+			  node_states[N_MEMORY]);
+	else
+		want->allowed = node_states[N_MEMORY];
+}
+
+/* The node of @nodes nearest to @nid, or NUMA_NO_NODE. */
+static int nearest_node(int nid, const nodemask_t *nodes)
+{
+	int best = NUMA_NO_NODE, node;
+
+	if (node_isset(nid, *nodes))
+		return nid;
+	for_each_node_mask(node, *nodes)
+		if (best == NUMA_NO_NODE ||
+		    node_distance(nid, node) < node_distance(nid, best))
+			best = node;
+	return best;
+}
+
+static struct page *take_from(struct ashlar_want *want, int nid,
+			      enum ashlar_effort effort)
+{
+	struct ashlar_pool *pool = ashlar_pool(nid);
+	struct page *page;
+
+	if (!pool)
+		return NULL;
+	page = ashlar_pool_take(pool, effort, &want->hit);
+	if (page && nid != want->nid)
+		atomic_long_inc(&pool->remote);
+	return page;
+}
+
+static struct page *take_page(struct ashlar_want *want)
+{
+	nodemask_t left = want->allowed;
+	struct page *page;
+	int first, nid;
+
+	first = nearest_node(want->nid, &left);
+	for (nid = first; nid != NUMA_NO_NODE;
+	     nid = nearest_node(want->nid, &left)) {
+		if (want->strict && nid != want->nid)
+			return NULL;
+		page = take_from(want, nid, ASHLAR_CHEAP);
+		if (page)
+			return page;
+		node_clear(nid, left);
+	}
+	if (want->effort == ASHLAR_CHEAP || first == NUMA_NO_NODE)
+		return NULL;
+	return take_from(want, first, ASHLAR_HARD);
+}
+
+static void untake_page(struct ashlar_want *want, struct page *page)
+{
+	int nid = page_to_nid(page);
+
+	if (nid != want->nid)
+		atomic_long_dec(&ashlar_pool(nid)->remote);
+	ashlar_pool_untake(page, want->hit);
+}
+
+static struct ashlar_extent *extent_make(struct inode *inode,
+					 struct ashlar_want *want)
+{
+	struct ashlar_extent *extent;
+	struct page *page;
+
+	extent = kmem_cache_alloc(extent_cache, GFP_KERNEL | __GFP_NOWARN);
+	if (!extent)
+		return NULL;
+	page = take_page(want);
+	if (!page)
+		goto free_extent;
+	if (ashlar_charge(inode, page, want->effort))
+		goto untake_page;
+	extent->page = page;
+	atomic_set(&extent->users, 1);
+	INIT_LIST_HEAD(&extent->link);
+	atomic_long_inc(&ashlar_pool(page_to_nid(page))->out);
+	return extent;
+
+untake_page:
+	untake_page(want, page);
+free_extent:
+	kmem_cache_free(extent_cache, extent);
+	return NULL;
+}
+
+struct ashlar_extent *ashlar_extent_new(struct inode *inode,
+					struct ashlar_want *want)
+{
+	unsigned long limit = ashlar_max_extents();
+	struct mem_cgroup *memcg, *old;
+	struct ashlar_extent *extent;
+
+	if (atomic_long_inc_return(&extents_held) > limit && limit)
+		goto over_limit;
+	memcg = get_mem_cgroup_from_mm(want->mm);
+	old = set_active_memcg(memcg);
+	extent = extent_make(inode, want);
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
+	if (extent)
+		return extent;
+over_limit:
+	atomic_long_dec(&extents_held);
+	return ERR_PTR(-ENOMEM);
+}
+
+/* The page is out of the page cache; nobody can find it any more. */
+static void extent_let_go(struct ashlar_extent *extent)
+{
+	put_page(extent->page);
+	kmem_cache_free(extent_cache, extent);
+	atomic_long_dec(&extents_held);
+}
+
+static void quarantine(struct ashlar_pool *pool, struct ashlar_extent *extent)
+{
+	atomic_long_inc(ashlar_extent_poisoned(extent) ? &pool->poisoned :
+							 &pool->pinned);
+	spin_lock(&pool->lock);
+	list_add(&extent->link, &pool->quarantine);
+	pool->quarantined++;
+	spin_unlock(&pool->lock);
+	ashlar_pool_kick(pool);
+}
+
+void ashlar_extent_free(struct inode *inode, struct ashlar_extent *extent)
+{
+	struct ashlar_pool *pool = ashlar_pool(page_to_nid(extent->page));
+
+	WARN_ON_ONCE(atomic_read(&extent->users));
+	ashlar_uncharge(inode, extent->page);
+	atomic_long_dec(&pool->out);
+	atomic_long_inc(&pool->returned);
+	if (ashlar_extent_poisoned(extent) || page_count(extent->page) > 1)
+		quarantine(pool, extent);
+	else
+		extent_let_go(extent);
+}
+
+void ashlar_extent_unnew(struct inode *inode, struct ashlar_extent *extent)
+{
+	atomic_set(&extent->users, 0);
+	ashlar_extent_free(inode, extent);
+}
+
+unsigned long ashlar_quarantine_check(struct ashlar_pool *pool)
+{
+	struct ashlar_extent *extent, *next;
+	unsigned long pinned = 0;
+	LIST_HEAD(free);
+
+	spin_lock(&pool->lock);
+	list_for_each_entry_safe(extent, next, &pool->quarantine, link) {
+		if (ashlar_extent_poisoned(extent))
+			continue;
+		if (page_count(extent->page) == 1) {
+			list_move(&extent->link, &free);
+			pool->quarantined--;
+		} else {
+			pinned++;
+		}
+	}
+	spin_unlock(&pool->lock);
+	list_for_each_entry_safe(extent, next, &free, link)
+		extent_let_go(extent);
+	return pinned;
+}
+
+int ashlar_extents_init(void)
+{
+	extent_cache = KMEM_CACHE(ashlar_extent, SLAB_ACCOUNT);
+	return extent_cache ? 0 : -ENOMEM;
+}
+
+void ashlar_extents_exit(void)
+{
+	struct ashlar_extent *extent, *next;
+	struct ashlar_pool *pool;
+	int nid;
+
+	for_each_ashlar_pool(pool, nid) {
+		list_for_each_entry_safe(extent, next, &pool->quarantine, link) {
+			/* A poisoned page is never let go, a pinned one by its pin. */
+			if (!ashlar_extent_poisoned(extent))
+				put_page(extent->page);
+			kmem_cache_free(extent_cache, extent);
+		}
+	}
+	kmem_cache_destroy(extent_cache);
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Spaces, heaps, and the table from index to extent. */
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include "account.h"
+#include "heap.h"
+#include "view.h"
+
+/* Entries taken from a table under its lock at a time. */
+#define ASHLAR_BATCH	32
+
+static struct workqueue_struct *calm_queue;
+
+int ashlar_heaps_init(void)
+{
+	calm_queue = alloc_workqueue("ashlar", WQ_UNBOUND, 0);
+	return calm_queue ? 0 : -ENOMEM;
+}
+
+void ashlar_heaps_exit(void)
+{
+	destroy_workqueue(calm_queue);
+}
+
+struct ashlar_space *ashlar_space_create(work_func_t calm)
+{
+	struct ashlar_space *space;
+	void *err;
+
+	space = kzalloc(sizeof(*space), GFP_KERNEL_ACCOUNT);
+	if (!space)
+		return ERR_PTR(-ENOMEM);
+	space->inode = ashlar_inode_get();
+	if (IS_ERR(space->inode)) {
+		err = space->inode;
+		goto free_space;
+	}
+	space->account = ashlar_inode_get();
+	if (IS_ERR(space->account)) {
+		err = space->account;
+		goto put_inode;
+	}
+	ashlar_inode_account(space->account);
+	kref_init(&space->ref);
+	spin_lock_init(&space->lock);
+	INIT_LIST_HEAD(&space->heaps);
+	INIT_WORK(&space->calm, calm);
+	return space;
+
+put_inode:
+	ashlar_inode_put(space->inode);
+free_space:
+	kfree(space);
+	return err;
+}
+
+static void space_release(struct kref *ref)
+{
+	struct ashlar_space *space =
+		container_of(ref, struct ashlar_space, ref);
+
+	WARN_ON_ONCE(!list_empty(&space->heaps));
+	WARN_ON_ONCE(atomic_long_read(&space->nr_shared));
+	ashlar_inode_put(space->account);
+	ashlar_inode_put(space->inode);
+	kfree(space);
+}
+
+void ashlar_space_put(struct ashlar_space *space)
+{
+	kref_put(&space->ref, space_release);
+}
+
+/* Nothing is shared any more: let the heaps that are left know. */
+static void space_calm(struct ashlar_space *space)
+{
+	kref_get(&space->ref);
+	if (!queue_work(calm_queue, &space->calm))
+		ashlar_space_put(space);
+}
+
+void ashlar_space_share(struct ashlar_space *space,
+			struct ashlar_extent *extent)
+{
+	if (atomic_inc_return(&extent->users) == 2)
+		atomic_long_inc(&space->nr_shared);
+}
+
+void ashlar_space_drop(struct ashlar_space *space, struct ashlar_extent *extent)
+{
+	int users = atomic_dec_return(&extent->users);
+
+	if (!users)
+		ashlar_extent_free(space->account, extent);
+	/* With a user left the extent is no longer ours to look at. */
+	else if (users == 1 && atomic_long_dec_and_test(&space->nr_shared))
+		space_calm(space);
+}
+
+struct ashlar_heap *ashlar_space_next(struct ashlar_space *space)
+{
+	struct ashlar_heap *heap;
+
+	spin_lock(&space->lock);
+	list_for_each_entry(heap, &space->heaps, node) {
+		if (heap->calm_round == space->calm_round)
+			continue;
+		heap->calm_round = space->calm_round;
+		if (kref_get_unless_zero(&heap->ref))
+			goto unlock;
+	}
+	heap = NULL;
+unlock:
+	spin_unlock(&space->lock);
+	return heap;
+}
+
+struct ashlar_heap *ashlar_heap_find(struct ashlar_space *space,
+				     struct mm_struct *mm)
+{
+	struct ashlar_heap *heap;
+
+	spin_lock(&space->lock);
+	list_for_each_entry(heap, &space->heaps, node)
+		if (heap->mm == mm && kref_get_unless_zero(&heap->ref))
+			goto unlock;
+	heap = NULL;
+unlock:
+	spin_unlock(&space->lock);
+	return heap;
+}
+
+struct ashlar_heap *ashlar_heap_create(struct ashlar_space *space,
+				       struct mm_struct *mm)
+{
+	struct ashlar_heap *heap = kzalloc(sizeof(*heap), GFP_KERNEL_ACCOUNT);
+
+	if (!heap)
+		return NULL;
+	kref_init(&heap->ref);
+	kref_get(&space->ref);
+	heap->space = space;
+	mmgrab(mm);
+	heap->mm = mm;
+	xa_init_flags(&heap->table, XA_FLAGS_ACCOUNT);
+	spin_lock(&space->lock);
+	list_add(&heap->node, &space->heaps);
+	spin_unlock(&space->lock);
+	return heap;
+}
+
+void ashlar_heap_get(struct ashlar_heap *heap)
+{
+	kref_get(&heap->ref);
+}
+
+static void heap_release(struct kref *ref)
+{
+	struct ashlar_heap *heap = container_of(ref, struct ashlar_heap, ref);
+	struct ashlar_space *space = heap->space;
+	bool last;
+
+	ashlar_heap_forget(heap, 0, ULONG_MAX);
+	WARN_ON_ONCE(heap->committed || heap->purged);
+	xa_destroy(&heap->table);
+	spin_lock(&space->lock);
+	list_del(&heap->node);
+	last = list_empty(&space->heaps);
+	spin_unlock(&space->lock);
+	/* A fork may have shared nothing, and so no drop has told. */
+	if (!last && heap->cow && !atomic_long_read(&space->nr_shared))
+		space_calm(space);
+	mmdrop(heap->mm);
+	kfree(heap);
+	ashlar_space_put(space);
+}
+
+void ashlar_heap_put(struct ashlar_heap *heap)
+{
+	kref_put(&heap->ref, heap_release);
+}
+
+void ashlar_heap_look(struct ashlar_heap *heap, unsigned long index,
+		      struct ashlar_look *look)
+{
+	struct ashlar_extent *extent;
+
+	look->page = NULL;
+	look->shared = false;
+	xa_lock(&heap->table);
+	look->entry = xa_load(&heap->table, index);
+	if (look->entry && !xa_is_value(look->entry)) {
+		extent = look->entry;
+		look->page = extent->page;
+		look->shared = atomic_read(&extent->users) > 1;
+		get_page(look->page);
+	}
+	xa_unlock(&heap->table);
+}
+
+bool ashlar_heap_holds(struct ashlar_heap *heap, unsigned long index,
+		       struct page *page, bool alone)
+{
+	struct ashlar_extent *extent;
+	bool holds;
+
+	xa_lock(&heap->table);
+	extent = xa_load(&heap->table, index);
+	holds = extent && !xa_is_value(extent) && extent->page == page &&
+		(!alone || atomic_read(&extent->users) == 1);
+	xa_unlock(&heap->table);
+	return holds;
+}
+
+unsigned long ashlar_heap_shared(struct ashlar_heap *heap)
+{
+	XA_STATE(xas, &heap->table, 0);
+	struct ashlar_extent *extent;
+	unsigned long shared = 0, seen = 0;
+
+	xas_lock(&xas);
+	xas_for_each(&xas, extent, ULONG_MAX) {
+		if (!xa_is_value(extent) && atomic_read(&extent->users) > 1)
+			shared++;
+		if (++seen % 1024)
+			continue;
+		xas_pause(&xas);
+		xas_unlock(&xas);
+		cond_resched();
+		xas_lock(&xas);
+	}
+	xas_unlock(&xas);
+	return shared;
+}
+
+void ashlar_heap_unmap(struct ashlar_heap *heap, unsigned long first,
+		       unsigned long nr)
+{
+	ashlar_view_zap(heap->space->inode->i_mapping, heap->mm,
+			first * ASHLAR_PAGES, nr * ASHLAR_PAGES);
+}
+
+/*
+ * Take a batch of extents of a run out of the table. Returns true if there
+ * may be more, from *@first on.
+ */
+static bool heap_erase(struct ashlar_heap *heap, unsigned long *first,
+		       unsigned long last, struct ashlar_extent **batch,
+		       unsigned int *nr)
+{
+	XA_STATE(xas, &heap->table, *first);
+	unsigned int seen = 0;
+	void *entry;
+
+	*nr = 0;
+	xas_lock(&xas);
+	xas_for_each(&xas, entry, last) {
+		if (seen++ == ASHLAR_BATCH)
+			break;
+		xas_store(&xas, NULL);
+		*first = xas.xa_index;
+		if (ashlar_is_purged(entry)) {
+			heap->purged--;
+		} else if (!xa_is_value(entry)) {
+			heap->committed--;
+			batch[(*nr)++] = entry;
+		}
+	}
+	xas_unlock(&xas);
+	return entry;
+}
+
+void ashlar_heap_forget(struct ashlar_heap *heap, unsigned long first,
+			unsigned long last)
+{
+	struct ashlar_extent *batch[ASHLAR_BATCH];
+	unsigned int i, nr;
+	bool more;
+
+	do {
+		more = heap_erase(heap, &first, last, batch, &nr);
+		for (i = 0; i < nr; i++)
+			ashlar_space_drop(heap->space, batch[i]);
+		cond_resched();
+	} while (more);
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The reserve of zeroed huge pages of each node. Knows nobody above. */
+#include <linux/highmem.h>
+#include <linux/jiffies.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include "pool.h"
+#include "trace.h"
+
+/* After pressure took pages, the target stays down for this long. */
+#define ASHLAR_CALM	(10 * HZ)
+
+static struct ashlar_pool *pools[MAX_NUMNODES];
+
+struct ashlar_pool *ashlar_pool(int nid)
+{
+	if (nid < 0 || nid >= MAX_NUMNODES)
+		return NULL;
+	return pools[nid];
+}
+
+struct page *ashlar_page_make(int nid, gfp_t gfp)
+{
+	struct page *page = alloc_pages_node(nid, gfp, ASHLAR_ORDER);
+	unsigned int i;
+
+	/*
+	 * One clear for each change of owner: with init_on_alloc the allocator
+	 * has just done it.
+	 */
+	if (!page || want_init_on_alloc(gfp))
+		return page;
+	for (i = 0; i < ASHLAR_PAGES; i++) {
+		clear_highpage(page + i);
+		cond_resched();
+	}
+	return page;
+}
+
+static struct page *pool_pop(struct ashlar_pool *pool)
+{
+	struct page *page;
+
+	lockdep_assert_held(&pool->lock);
+	page = list_first_entry_or_null(&pool->ready, struct page, lru);
+	if (page) {
+		list_del(&page->lru);
+		pool->nr_ready--;
+	}
+	return page;
+}
+
+struct page *ashlar_pool_take(struct ashlar_pool *pool,
+			      enum ashlar_effort effort, bool *hit)
+{
+	struct page *page;
+	bool kick;
+
+	spin_lock(&pool->lock);
+	page = pool_pop(pool);
+	kick = pool->nr_ready < pool->low && !pool->kick;
+	spin_unlock(&pool->lock);
+	if (kick)
+		ashlar_pool_kick(pool);
+
+	*hit = page;
+	if (page) {
+		atomic_long_inc(&pool->hits);
+		return page;
+	}
+	page = ashlar_page_make(pool->nid, effort == ASHLAR_HARD ?
+				ASHLAR_GFP_HARD : ASHLAR_GFP_CHEAP);
+	atomic_long_inc(page ? &pool->misses : &pool->fails);
+	return page;
+}
+
+static void pool_push(struct ashlar_pool *pool, struct page *page)
+{
+	lockdep_assert_held(&pool->lock);
+	list_add(&page->lru, &pool->ready);
+	pool->nr_ready++;
+}
+
+void ashlar_pool_untake(struct page *page, bool hit)
+{
+	struct ashlar_pool *pool = ashlar_pool(page_to_nid(page));
+
+	atomic_long_dec(hit ? &pool->hits : &pool->misses);
+	if (!hit) {
+		put_page(page);
+		return;
+	}
+	spin_lock(&pool->lock);
+	pool_push(pool, page);
+	spin_unlock(&pool->lock);
+}
+
+bool ashlar_pool_fill(struct ashlar_pool *pool, struct page *page)
+{
+	bool room;
+
+	spin_lock(&pool->lock);
+	room = pool->nr_ready < pool->high;
+	if (room)
+		pool_push(pool, page);
+	spin_unlock(&pool->lock);
+	return room;
+}
+
+unsigned long ashlar_pool_shrink(struct ashlar_pool *pool, unsigned long nr)
+{
+	unsigned long freed = 0;
+	struct page *page;
+
+	while (freed < nr) {
+		spin_lock(&pool->lock);
+		page = pool_pop(pool);
+		pool->pressure = jiffies;
+		pool->target = min(pool->target, pool->nr_ready);
+		spin_unlock(&pool->lock);
+		if (!page)
+			break;
+		put_page(page);
+		freed++;
+	}
+	if (freed) {
+		atomic_long_add(freed, &pool->shrunk);
+		trace_ashlar_shrink(pool->nid, freed);
+	}
+	return freed;
+}
+
+unsigned long ashlar_pool_wants(struct ashlar_pool *pool)
+{
+	unsigned long wants = 0;
+
+	spin_lock(&pool->lock);
+	if (time_after(jiffies, pool->pressure + ASHLAR_CALM))
+		pool->target = pool->high;
+	if (pool->nr_ready < pool->target)
+		wants = pool->target - pool->nr_ready;
+	spin_unlock(&pool->lock);
+	return wants;
+}
+
+int ashlar_pool_set(struct ashlar_pool *pool, unsigned long low,
+		    unsigned long high)
+{
+	unsigned long excess = 0;
+
+	if (low > high || high > node_present_pages(pool->nid) / ASHLAR_PAGES)
+		return -EINVAL;
+	spin_lock(&pool->lock);
+	pool->low = low;
+	pool->high = high;
+	pool->target = high;
+	/* An operator's word ends the pause that pressure has begun. */
+	pool->pressure = jiffies - ASHLAR_CALM - 1;
+	if (pool->nr_ready > high)
+		excess = pool->nr_ready - high;
+	spin_unlock(&pool->lock);
+	while (excess--) {
+		struct page *page;
+
+		spin_lock(&pool->lock);
+		page = pool_pop(pool);
+		spin_unlock(&pool->lock);
+		if (!page)
+			break;
+		put_page(page);
+		atomic_long_inc(&pool->shrunk);
+		cond_resched();
+	}
+	ashlar_pool_kick(pool);
+	return 0;
+}
+
+void ashlar_pool_kick(struct ashlar_pool *pool)
+{
+	WRITE_ONCE(pool->kick, true);
+	wake_up(&pool->wait);
+}
+
+static struct ashlar_pool *pool_create(int nid, unsigned long low,
+				       unsigned long high)
+{
+	struct ashlar_pool *pool = kzalloc_node(sizeof(*pool), GFP_KERNEL, nid);
+	unsigned long pages = node_present_pages(nid) / ASHLAR_PAGES;
+
+	if (!pool)
+		return NULL;
+	pool->nid = nid;
+	spin_lock_init(&pool->lock);
+	INIT_LIST_HEAD(&pool->ready);
+	INIT_LIST_HEAD(&pool->quarantine);
+	init_waitqueue_head(&pool->wait);
+	init_completion(&pool->gone);
+	/* By default one 32nd of the node, and no more than 1 GB. */
+	pool->high = high ? min(high, pages) : min(pages / 32, 512UL);
+	pool->low = low ? min(low, pool->high) : pool->high / 2;
+	pool->target = pool->high;
+	pool->pressure = jiffies - ASHLAR_CALM - 1;
+	return pool;
+}
+
+int ashlar_pools_init(unsigned long low, unsigned long high)
+{
+	int nid;
+
+	for_each_node_state(nid, N_MEMORY) {
+		pools[nid] = pool_create(nid, low, high);
+		if (!pools[nid]) {
+			ashlar_pools_exit();
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void ashlar_pools_exit(void)
+{
+	struct ashlar_pool *pool;
+	struct page *page, *next;
+	int nid;
+
+	for_each_ashlar_pool(pool, nid) {
+		list_for_each_entry_safe(page, next, &pool->ready, lru)
+			put_page(page);
+		kfree(pool);
+		pools[nid] = NULL;
+	}
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Per NUMA node: zeroed huge pages that belong to nobody, and the counters.
+ *
+ * A page in the pool has one reference, the pool's, reads as zero, is charged
+ * to no memory cgroup and is on no LRU list. A page that some process has
+ * used never comes back here: it goes to the buddy allocator, which ends its
+ * charge, and the worker (wash.h) takes a fresh one and clears it.
+ */
+#ifndef ASHLAR_POOL_H
+#define ASHLAR_POOL_H
+
+#include <linux/kobject.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/nodemask.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/ashlar.h>
+
+#define ASHLAR_PAGES	(ASHLAR_EXTENT_SIZE / PAGE_SIZE)
+#define ASHLAR_ORDER	(ASHLAR_EXTENT_SHIFT - PAGE_SHIFT)
+
+/**
+ * struct ashlar_pool - one node's reserve
+ * @nid: the node, constant
+ * @lock: spinlock; a leaf, nothing is taken under it
+ * @ready: zeroed pages by page->lru. Guarded by @lock.
+ * @nr_ready: length of @ready. Guarded by @lock, read without.
+ * @low: the worker starts when @nr_ready falls below. Guarded by @lock to
+ *	write, read without. 0 <= @low <= @high.
+ * @high: the worker never goes beyond. As @low.
+ * @target: what the worker fills to just now, @target <= @high; falls to what
+ *	is left under memory pressure and is @high again when that has been
+ *	over for ten seconds. As @low.
+ * @rate: most pages washed per second, 0 for no limit. Read without a lock.
+ * @pressure: jiffies of the last time pressure took pages. Guarded by @lock.
+ * @out: extents in use by processes of this node's memory
+ * @hits: pages handed out that were ready
+ * @misses: pages handed out that had to be made in the caller
+ * @fails: times the node had no page to give
+ * @remote: of hits + misses, pages handed out though another node was asked
+ * @washed: pages cleared by the worker
+ * @shrunk: ready pages given back under memory pressure
+ * @returned: extents that came back, quarantined ones included
+ * @pinned: extents that came back while something held a reference
+ * @poisoned: extents that came back with a hardware memory error
+ * @quarantined: extents that wait to be let go, guarded by @lock
+ * @quarantine: those extents. Guarded by @lock.
+ * @wait: the worker sleeps here
+ * @worker: the worker, or NULL
+ * @kick: tells the worker to look again; set before @wait is woken
+ * @kobj: the node's directory in sysfs
+ * @gone: completed when the last user of @kobj has left
+ *
+ * Balance: hits + misses == @out + @returned + pages that were given back
+ * unused because the charge failed, each of which is counted in neither; and
+ * washed == hits + nr_ready + shrunk + freed at unload.
+ */
+struct ashlar_pool {
+	int nid;
+	spinlock_t lock;
+	struct list_head ready;
+	unsigned long nr_ready;
+	unsigned long low;
+	unsigned long high;
+	unsigned long target;
+	unsigned long rate;
+	unsigned long pressure;
+
+	atomic_long_t out;
+	atomic_long_t hits;
+	atomic_long_t misses;
+	atomic_long_t fails;
+	atomic_long_t remote;
+	atomic_long_t washed;
+	atomic_long_t shrunk;
+	atomic_long_t returned;
+	atomic_long_t pinned;
+	atomic_long_t poisoned;
+	unsigned long quarantined;
+	struct list_head quarantine;
+
+	wait_queue_head_t wait;
+	struct task_struct *worker;
+	bool kick;
+
+	struct kobject kobj;
+	struct completion gone;
+};
+
+/* How hard ashlar_pool_take() tries to make a page when none is ready. */
+enum ashlar_effort {
+	ASHLAR_CHEAP,	/* never reclaims, never compacts */
+	ASHLAR_HARD,	/* both: the alternative is a SIGBUS */
+};
+
+int ashlar_pools_init(unsigned long low, unsigned long high);
+void ashlar_pools_exit(void);
+
+/* The node's pool, or NULL: no such node, or none with memory at load. */
+struct ashlar_pool *ashlar_pool(int nid);
+
+/* For each node that had memory when the module was loaded. */
+#define for_each_ashlar_pool(pool, nid) \
+	for ((nid) = 0; (nid) < MAX_NUMNODES; (nid)++) \
+		if (!((pool) = ashlar_pool(nid))) { } else
+
+/**
+ * ashlar_pool_take() - a zeroed page of this node, or NULL
+ * @pool: the node
+ * @effort: what may be done when none is ready
+ * @hit: out: the page was ready
+ */
+struct page *ashlar_pool_take(struct ashlar_pool *pool,
+			      enum ashlar_effort effort, bool *hit);
+
+/* Put back a page that nobody has seen: it is zero still. Undoes the count. */
+void ashlar_pool_untake(struct page *page, bool hit);
+
+/* Add a page that was just cleared; false if the pool has enough. */
+bool ashlar_pool_fill(struct ashlar_pool *pool, struct page *page);
+
+/* Give up to @nr ready pages to the kernel; returns how many. */
+unsigned long ashlar_pool_shrink(struct ashlar_pool *pool, unsigned long nr);
+
+/* Change watermarks. -EINVAL unless low <= high <= pages of the node. */
+int ashlar_pool_set(struct ashlar_pool *pool, unsigned long low,
+		    unsigned long high);
+
+/* How many pages the worker should add now. */
+unsigned long ashlar_pool_wants(struct ashlar_pool *pool);
+
+/* Make the worker look again. */
+void ashlar_pool_kick(struct ashlar_pool *pool);
+
+/* A page from the buddy allocator, zeroed; NULL if there is none. */
+struct page *ashlar_page_make(int nid, gfp_t gfp);
+
+/* Allocation flags: for the caller who must not wait, and for who may. */
+#define ASHLAR_GFP_CHEAP \
+	((GFP_HIGHUSER | __GFP_COMP | __GFP_NOMEMALLOC | __GFP_NOWARN | \
+	  __GFP_THISNODE) & ~__GFP_RECLAIM)
+#define ASHLAR_GFP_HARD \
+	(GFP_HIGHUSER | __GFP_COMP | __GFP_NOMEMALLOC | __GFP_NOWARN | \
+	 __GFP_THISNODE | __GFP_RETRY_MAYFAIL)
+
+#endif /* ASHLAR_POOL_H */
