@@ -26,9 +26,8 @@ static void bin_lock(struct arena *a, struct bin *b)
 {
 	for (;;) {
 		lock_take(&b->lock);
-		/* Pairs with arenas_prefork(): gate stored, then locks looked at. */
-		atomic_thread_fence(memory_order_seq_cst);
-		if (likely(!atomic_load_explicit(&a->gate, memory_order_relaxed)))
+		/* Pairs with arenas_prefork(), which stores the gate, then looks at the locks. */
+		if (likely(!atomic_load_explicit(&a->gate, memory_order_seq_cst)))
 			return;
 		lock_drop(&b->lock);
 		futex_wait(&a->gate, 1);
@@ -48,7 +47,6 @@ void arenas_prefork(void)
 	n = atomic_load(&ash_narenas);
 	for (unsigned int i = 0; i < n; i++)
 		atomic_store(&ash_arenas[i]->gate, 1);
-	atomic_thread_fence(memory_order_seq_cst);
 	for (unsigned int i = 0; i < n; i++) {
 		for (unsigned int c = 1; c <= CLASS_SMALL_LAST; c++) {
 			while (lock_held(&ash_arenas[i]->bins[c].lock))

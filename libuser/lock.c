@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* About a microsecond: most sections behind these locks are shorter. */
@@ -15,6 +16,15 @@ void futex_wait(_Atomic uint32_t *word, uint32_t value)
 	int saved = errno;
 
 	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+	errno = saved;
+}
+
+void futex_wait_ms(_Atomic uint32_t *word, uint32_t value, int64_t ms)
+{
+	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+	int saved = errno;
+
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &ts, NULL, 0);
 	errno = saved;
 }
 
@@ -43,11 +53,11 @@ void lock_slow(struct lock *l)
 
 		if (!atomic_load_explicit(&l->state, memory_order_relaxed) &&
 		    atomic_compare_exchange_weak_explicit(&l->state, &expected, 1,
-				memory_order_acquire, memory_order_relaxed))
+				memory_order_seq_cst, memory_order_relaxed))
 			return;
 		cpu_relax();
 	}
-	while (atomic_exchange_explicit(&l->state, 2, memory_order_acquire))
+	while (atomic_exchange_explicit(&l->state, 2, memory_order_seq_cst))
 		futex_wait(&l->state, 2);
 }
 

@@ -3,6 +3,8 @@
  * A four-byte mutex on a futex. It never allocates, works before libc's own
  * start-up, and can be put back into its initial state in a forked child.
  *
+ * Taking is sequentially consistent: fork's gate (arena.c) relies on it.
+ *
  * The lock order is the rank: a thread takes locks in rising rank only.
  * Locks of equal rank are never held together (fork, which holds them all,
  * takes them in address order while nobody else can hold two).
@@ -53,7 +55,7 @@ static inline void lock_take(struct lock *l)
 	if (ASHLAR_DEBUG)
 		lock_check_take(l);
 	if (unlikely(!atomic_compare_exchange_strong_explicit(&l->state,
-			&expected, 1, memory_order_acquire, memory_order_relaxed)))
+			&expected, 1, memory_order_seq_cst, memory_order_relaxed)))
 		lock_slow(l);
 }
 
@@ -83,6 +85,7 @@ static inline bool lock_held(struct lock *l)
 
 /* Wait on a word until it is no longer @value; wake all who do. */
 void futex_wait(_Atomic uint32_t *word, uint32_t value);
+void futex_wait_ms(_Atomic uint32_t *word, uint32_t value, int64_t ms);
 void futex_wake_all(_Atomic uint32_t *word);
 
 #endif /* ASHLAR_LOCK_H */

@@ -38,11 +38,16 @@ struct sizeclass {
 };
 
 extern const struct sizeclass sizeclasses[NCLASSES];
-extern const uint8_t sizeclass_of_small[SMALL_MAX / 8 + 1];
+/*
+ * The table holds class * CLASS_STRIDE, the size of a cache bin, so that the fast path adds
+ * it to a pointer without a multiplication.
+ */
+#define CLASS_STRIDE		32u
+extern const uint16_t sizeclass_offset[SMALL_MAX / 8 + 1];
 
 static inline unsigned int sizeclass_small(size_t size)
 {
-	return sizeclass_of_small[(size + 7) >> 3];
+	return sizeclass_offset[(size + 7) >> 3] / CLASS_STRIDE;
 }
 
 /* SMALL_MAX < size <= LARGE_MAX. */

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libashlar: malloc over huge-page extents, of the kernel module's device or of
+ * anonymous memory.
+ *
+ * Preloaded or linked as libashlar.so, the library answers libc's own names
+ * and these; as libashlar-prefixed.so only these, beside the system's malloc.
+ * A block from one of the two must not be freed by the other.
+ *
+ * Every function may be called from any thread, in a forked child, in
+ * constructors, destructors and atexit handlers; none from a signal handler.
+ */
+#ifndef ASHLAR_H
+#define ASHLAR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ASHLAR_VERSION "0.1.0"
+
+#define ASHLAR_ALLOC_SIZE(...)	__attribute__((alloc_size(__VA_ARGS__)))
+#define ASHLAR_MALLOC		__attribute__((malloc, warn_unused_result))
+
+/**
+ * ashlar_malloc() - as malloc(3)
+ * @size: bytes, 0 allowed
+ *
+ * Aligned to 16 bytes for sizes above 8, else to 8.
+ *
+ * Return: the block, or NULL with errno ENOMEM.
+ */
+void *ashlar_malloc(size_t size) ASHLAR_MALLOC ASHLAR_ALLOC_SIZE(1);
+
+/** ashlar_calloc() - as calloc(3): @n x @size zeroed bytes; NULL, ENOMEM on overflow too */
+void *ashlar_calloc(size_t n, size_t size) ASHLAR_MALLOC ASHLAR_ALLOC_SIZE(1, 2);
+
+/**
+ * ashlar_realloc() - as realloc(3)
+ * @p: block or NULL
+ * @size: bytes; 0 frees @p and returns NULL, as glibc does
+ *
+ * Return: the block, perhaps moved; NULL with errno ENOMEM, @p then unchanged.
+ */
+void *ashlar_realloc(void *p, size_t size) __attribute__((warn_unused_result)) ASHLAR_ALLOC_SIZE(2);
+
+/** ashlar_reallocarray() - realloc() to @n x @size bytes, ENOMEM on overflow */
+void *ashlar_reallocarray(void *p, size_t n, size_t size)
+	__attribute__((warn_unused_result)) ASHLAR_ALLOC_SIZE(2, 3);
+
+/** ashlar_free() - as free(3); NULL allowed; keeps errno; aborts with a sentence on misuse */
+void ashlar_free(void *p);
+
+/** ashlar_free_sized() - as C23's: @size is what was asked for; aborts if it cannot have been */
+void ashlar_free_sized(void *p, size_t size);
+/** ashlar_free_aligned_sized() - the same for a block of aligned_alloc() */
+void ashlar_free_aligned_sized(void *p, size_t align, size_t size);
+
+/** ashlar_posix_memalign() - as posix_memalign(3): 0, EINVAL or ENOMEM; errno untouched */
+int ashlar_posix_memalign(void **out, size_t align, size_t size);
+/** ashlar_aligned_alloc() - as aligned_alloc(3); EINVAL if @align is no power of two */
+void *ashlar_aligned_alloc(size_t align, size_t size) ASHLAR_MALLOC;
+void *ashlar_memalign(size_t align, size_t size) ASHLAR_MALLOC;
+void *ashlar_valloc(size_t size) ASHLAR_MALLOC;
+void *ashlar_pvalloc(size_t size) ASHLAR_MALLOC;
+
+/** ashlar_malloc_usable_size() - bytes that may be used at @p; 0 for NULL */
+size_t ashlar_malloc_usable_size(const void *p);
+
+/**
+ * ashlar_purge() - give all free memory back to the system now
+ *
+ * Flushes the calling thread's cache first. Return: bytes given back.
+ */
+size_t ashlar_purge(void);
+
+/**
+ * ashlar_stats_print() - human-readable statistics
+ * @write: called with pieces of text; NULL: standard error
+ * @arg: its first argument
+ * @opts: unused letters are ignored; NULL allowed
+ */
+void ashlar_stats_print(void (*write)(void *arg, const char *text), void *arg, const char *opts);
+
+/**
+ * ashlar_ctl() - read and set by name, as jemalloc's mallctl(3)
+ * @name: a path such as "stats.allocated"
+ * @old: where the value goes, or NULL; @oldlen: its size, in and out
+ * @new: the value to set, or NULL; @newlen: its size
+ *
+ * Return: 0, ENOENT (no such name), EINVAL (wrong size), EPERM (not writable
+ * or not readable), EAGAIN (no memory), EFAULT.
+ */
+int ashlar_ctl(const char *name, void *old, size_t *oldlen, void *new_, size_t newlen);
+int ashlar_ctlnametomib(const char *name, size_t *mib, size_t *miblen);
+int ashlar_ctlbymib(const size_t *mib, size_t miblen, void *old, size_t *oldlen,
+		    void *new_, size_t newlen);
+
+/*
+ * Extents without malloc: 2 MB pieces of huge-page memory from /dev/ashlar,
+ * for programs that manage their own memory (buffer pools, tensors).
+ */
+#define ASHLAR_EXTENT_BYTES	((size_t)1 << 21)
+
+struct ashlar_extents;		/* a range of address space */
+
+/**
+ * ashlar_extents_open() - reserve address space for extents
+ * @max: how many extents it can hold at a time; address space only
+ *
+ * Return: the range, or NULL with errno: ENODEV (no /dev/ashlar here), EACCES
+ * (not allowed to open it), ENOMEM, EINVAL.
+ */
+struct ashlar_extents *ashlar_extents_open(size_t max);
+
+/** ashlar_extents_close() - everything back, address space too */
+void ashlar_extents_close(struct ashlar_extents *x);
+
+/**
+ * ashlar_extents_alloc() - @n consecutive zeroed extents
+ * @x: the range
+ * @n: how many, at least 1
+ * @node: preferred NUMA node, or -1 for the caller's
+ *
+ * Return: the first byte, aligned to 2 MB; NULL with errno ENOMEM or EINVAL.
+ * All or nothing.
+ */
+void *ashlar_extents_alloc(struct ashlar_extents *x, size_t n, int node);
+
+/** ashlar_extents_free() - @n extents at @p go back; touching them is SIGBUS from now on */
+int ashlar_extents_free(struct ashlar_extents *x, void *p, size_t n);
+
+/**
+ * ashlar_extents_purge() - drop the contents of @n extents at @p, keep the place
+ *
+ * Their memory goes back at once; the next use reads zero. Return: 0, or -1
+ * with errno.
+ */
+int ashlar_extents_purge(struct ashlar_extents *x, void *p, size_t n);
+
+/** struct ashlar_extents_stat - counters of one range */
+struct ashlar_extents_stat {
+	uint64_t committed;	/* extents with memory now */
+	uint64_t purged;	/* extents purged and not used since */
+	uint64_t allocs;	/* extents given out since open */
+	uint64_t hits;		/* of those, how many were ready in the pool */
+	uint64_t copies;	/* extents copied by writes after a fork */
+	uint64_t huge;		/* bytes per extent */
+};
+
+/** ashlar_extents_stat() - fill @out. Return: 0, or -1 with errno */
+int ashlar_extents_stat(struct ashlar_extents *x, struct ashlar_extents_stat *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* ASHLAR_H */

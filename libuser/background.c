@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#include "background.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "conf.h"
+#include "lock.h"
+#include "os.h"
+#include "purge.h"
+
+/* How long it sleeps between two looks: an epoch of decay, within these bounds. */
+#define SLEEP_MIN_MS	10
+#define SLEEP_MAX_MS	1000
+
+/* Serialises switching; held over thread creation, which allocates. */
+static pthread_mutex_t switch_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_t thread;		/* guarded by switch_lock, like running */
+static bool running;
+static _Atomic uint32_t stop;		/* futex word: 1 ends the sleep */
+
+static int64_t sleep_ms(void)
+{
+	int64_t ms = conf.dirty_decay_ms / (int64_t)DECAY_STEPS;
+
+	if (conf.dirty_decay_ms < 0)
+		return SLEEP_MAX_MS;
+	return min(max(ms, (int64_t)SLEEP_MIN_MS), (int64_t)SLEEP_MAX_MS);
+}
+
+static void *work(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&stop)) {
+		futex_wait_ms(&stop, 0, sleep_ms());
+		purge_heaps(os_now_ms(), PURGE_DECAY);
+	}
+	return NULL;
+}
+
+/* Under switch_lock. The program's signals are not for this thread. */
+static bool start_locked(void)
+{
+	sigset_t all, old;
+
+	atomic_store(&stop, 0);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	running = pthread_create(&thread, NULL, work, NULL) == 0;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return running;
+}
+
+bool background_set(bool on)
+{
+	bool ok = true;
+
+	pthread_mutex_lock(&switch_lock);
+	conf.background_thread = on;
+	if (on && !running) {
+		ok = start_locked();
+	} else if (!on && running) {
+		atomic_store(&stop, 1);
+		futex_wake_all(&stop);
+		pthread_join(thread, NULL);
+		running = false;
+	}
+	pthread_mutex_unlock(&switch_lock);
+	return ok;
+}
+
+bool background_running(void)
+{
+	return running;
+}
+
+void background_start(void)
+{
+	if (conf.background_thread && !background_set(true))
+		ash_warn("option background_thread: the thread cannot be created");
+}
+
+void background_prefork(void)
+{
+	pthread_mutex_lock(&switch_lock);
+}
+
+void background_postfork(bool child)
+{
+	if (child) {
+		pthread_mutex_init(&switch_lock, NULL);
+		/* The thread stayed with the parent; the child starts its own. */
+		if (running)
+			start_locked();
+	} else {
+		pthread_mutex_unlock(&switch_lock);
+	}
+}

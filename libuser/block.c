@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+#include "block.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "conf.h"
+#include "large.h"
+
+/* --- looking up -------------------------------------------------------------------- */
+
+bool block_find(const void *p, struct block *b)
+{
+	struct window *w = window_of(p);
+	size_t offset;
+
+	if (!w)
+		return false;
+	offset = (uintptr_t)p - (uintptr_t)w->base;
+	if (offset >= atomic_load_explicit(&w->grown, memory_order_acquire))
+		return false;
+	b->w = w;
+	b->class = window_classes(w)[offset >> PAGE_SHIFT];
+	if (b->class == CLASS_NONE)
+		return false;
+	if (b->class <= CLASS_SMALL_LAST) {
+		b->size = sizeclasses[b->class].size;
+		return true;
+	}
+	b->size = b->class == CLASS_HUGE ? huge_size(w, p) : sizeclasses[b->class].size;
+	return (offset & (PAGE_SIZE - 1)) == 0;
+}
+
+void block_foreign(const char *call, const void *p)
+{
+	if (conf.foreign == FOREIGN_IGNORE)
+		return;
+	if (window_of(p))
+		ash_fatal("%s: %p is not the start of a live block (freed twice, or inside one)",
+			  call, p);
+	ash_fatal("%s: %p was not allocated here (option foreign:ignore lets such calls pass)",
+		  call, p);
+}
+
+/* --- allocation --------------------------------------------------------------------- */
+
+static void *small_direct(struct arena *a, unsigned int class)
+{
+	void *p;
+
+	return arena_fill(a, class, &p + 1, 1) ? p : NULL;
+}
+
+static void *large_cached(struct tcache *t, size_t size)
+{
+	void *p = NULL;
+
+	t->countdown -= (int64_t)size;
+	if (unlikely(t->countdown < 0))
+		tcache_event(t);
+	if (size <= LARGE_MAX)
+		p = tcache_pop_large(t, sizeclass_large(size));
+	return p;
+}
+
+void *event_malloc(struct tcache *t, void *p)
+{
+	int saved = errno;
+
+	tcache_event(t);
+	errno = saved;
+	return p;
+}
+
+void *block_alloc(size_t size)
+{
+	struct tcache *t = thread_cache();
+	struct arena *a;
+	void *p;
+
+	if (unlikely(t->disabled)) {
+		a = thread_arena(t);
+		if (!a)
+			return NULL;
+		return size <= SMALL_MAX ? small_direct(a, sizeclass_small(size)) :
+					   large_alloc(a->heap, size, PAGE_SIZE, NULL);
+	}
+	if (size <= SMALL_MAX) {
+		unsigned int class = sizeclass_small(size);
+		struct cbin *b = &t->bins[class];
+
+		if (b->top != b->base)
+			return *--b->top;	/* the cache has only just been found */
+		return tcache_fill(t, class);
+	}
+	p = large_cached(t, size);
+	return p ? p : large_alloc(t->arena->heap, size, PAGE_SIZE, NULL);
+}
+
+void *slow_malloc(size_t size)
+{
+	int saved = errno;
+	void *p = block_alloc(size);
+
+	errno = p ? saved : ENOMEM;
+	return p;
+}
+
+/* The size whose class is aligned to @align <= PAGE_SIZE by itself; may exceed SMALL_MAX. */
+static size_t size_for_align(size_t align, size_t size)
+{
+	size = round_up(max(size, (size_t)1), align);
+	while (size <= SMALL_MAX) {
+		size_t got = sizeclasses[sizeclass_small(size)].size;
+
+		if (!(got & (align - 1)))
+			return size;
+		size = round_up(got + 1, align);
+	}
+	return size;
+}
+
+void *block_alloc_aligned(size_t align, size_t size)
+{
+	struct tcache *t;
+	struct arena *a;
+
+	if (size > SIZE_LIMIT)
+		return NULL;
+	if (align <= PAGE_SIZE)
+		return block_alloc(size_for_align(align, size));
+	t = thread_cache();
+	a = thread_arena(t);
+	return a ? large_alloc(a->heap, max(size, LARGE_MIN), align, NULL) : NULL;
+}
+
+/* Fresh pages read as zero: only what was used before is cleared. */
+void *block_alloc_zeroed(size_t size)
+{
+	struct tcache *t = thread_cache();
+	bool zeroed = false;
+	struct arena *a;
+	void *p;
+
+	if (size <= SMALL_MAX) {
+		p = block_alloc(size);
+	} else {
+		p = t->disabled ? NULL : large_cached(t, size);
+		a = thread_arena(t);
+		if (!p && a)
+			p = large_alloc(a->heap, size, PAGE_SIZE, &zeroed);
+	}
+	if (p && !zeroed)
+		memset(p, 0, size);
+	return p;
+}
+
+void *block_alloc_from(struct arena *a, size_t align, size_t size, bool zero)
+{
+	bool zeroed = false;
+	void *p;
+
+	if (align <= PAGE_SIZE)
+		size = size_for_align(max(align, (size_t)1), size);
+	if (size > SIZE_LIMIT)
+		return NULL;
+	if (size <= SMALL_MAX && align <= PAGE_SIZE)
+		p = small_direct(a, sizeclass_small(size));
+	else
+		p = large_alloc(a->heap, max(size, LARGE_MIN), max(align, PAGE_SIZE), &zeroed);
+	if (p && zero && !zeroed)
+		memset(p, 0, size);
+	return p;
+}
+
+size_t block_good_size(size_t align, size_t size)
+{
+	if (size > SIZE_LIMIT || align > SIZE_LIMIT)
+		return 0;
+	if (align <= PAGE_SIZE)
+		return sizeclass_round(size_for_align(max(align, (size_t)1), size));
+	return sizeclass_round(max(size, LARGE_MIN));
+}
+
+/* --- free ----------------------------------------------------------------------------- */
+
+static void free_span(struct tcache *t, void *p, const struct block *b)
+{
+	if (b->class == CLASS_HUGE)
+		huge_free(p);
+	else if (t->disabled || ash_pageheaps[b->w->heap] != t->arena->heap ||
+		 !tcache_push_large(t, b->class, p))
+		large_free_span(p, b->class);
+}
+
+static void free_small(struct tcache *t, void *p, const struct block *b)
+{
+	struct cbin *bin = &t->bins[b->class];
+
+	if (unlikely(t->disabled)) {
+		arena_flush(NULL, b->class, &p, 1);
+		return;
+	}
+	if (b->w != t->home) {
+		tcache_push_remote(t, p);
+		return;
+	}
+	t->limit = atomic_load_explicit(&b->w->grown, memory_order_relaxed);
+	if (bin->cap && bin->top[-1] == p)
+		ash_fatal("free: block %p of %zu bytes was freed twice", p, b->size);
+	tcache_flush_push(t, b->class, p);
+}
+
+void slow_free(void *p)
+{
+	int saved = errno;
+	struct tcache *t;
+	struct block b;
+
+	if (!p)
+		return;
+	t = thread_cache();
+	if (unlikely(!block_find(p, &b)))
+		block_foreign("free", p);
+	else if (b.class <= CLASS_SMALL_LAST)
+		free_small(t, p, &b);
+	else
+		free_span(t, p, &b);
+	errno = saved;
+}
+
+void block_free_direct(void *p)
+{
+	struct block b;
+
+	if (!block_find(p, &b))
+		block_foreign("free", p);
+	else
+		b.class <= CLASS_SMALL_LAST ? arena_flush(NULL, b.class, &p, 1) :
+					      free_span(&ash_dead, p, &b);
+}
+
+/* --- realloc ---------------------------------------------------------------------------- */
+
+size_t block_resize(void *p, size_t size, size_t extra, bool zero)
+{
+	struct block b;
+	size_t want = size > SIZE_LIMIT - extra ? SIZE_LIMIT : size + extra;
+	bool zeroed;
+
+	if (!block_find(p, &b)) {
+		block_foreign("realloc", p);
+		return 0;
+	}
+	if (b.class <= CLASS_SMALL_LAST)
+		return b.size;
+	if (!large_resize(p, b.class, want, &zeroed) &&
+	    (!extra || b.size >= size || !large_resize(p, b.class, size, &zeroed)))
+		return b.size;
+	size = b.size;
+	block_find(p, &b);
+	if (zero && !zeroed && b.size > size)
+		memset((char *)p + size, 0, b.size - size);
+	return b.size;
+}
+
+/* Would @size fit in a block of @have bytes without wasting half of it? */
+static bool fits(size_t size, size_t have)
+{
+	return size <= have && size >= have / 2;
+}
+
+void *block_realloc(void *p, size_t size)
+{
+	struct block b;
+	void *q;
+
+	if (unlikely(!block_find(p, &b))) {
+		block_foreign("realloc", p);
+		return NULL;
+	}
+	if (b.class <= CLASS_SMALL_LAST) {
+		if (fits(size, b.size))
+			return p;
+	} else if (sizeclass_round(size) == b.size || block_resize(p, size, 0, false) != b.size) {
+		return p;
+	}
+	q = fast_malloc(size);
+	if (!q)
+		return size <= b.size ? p : NULL;
+	memcpy(q, p, min(size, b.size));
+	fast_free(p);
+	return q;
+}

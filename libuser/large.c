@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include "large.h"
+
+static void mark(const void *p, unsigned int class, size_t pages)
+{
+	struct window *w = window_of(p);
+	size_t page = window_page(w, p);
+
+	window_classes(w)[page] = (uint8_t)class;
+	window_spans(w)[page] = (uint32_t)pages;
+}
+
+static void *huge_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed)
+{
+	size_t pages = round_up(size, PAGE_SIZE) >> PAGE_SHIFT;
+	void *p;
+
+	if (pages > UINT32_MAX)
+		return NULL;
+	p = pageheap_alloc_huge(h, pages, align, zeroed);
+	if (p)
+		mark(p, CLASS_HUGE, pages);
+	return p;
+}
+
+void *large_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed)
+{
+	unsigned int class, pages;
+	void *p;
+
+	if (size > SIZE_LIMIT)
+		return NULL;
+	if (size > LARGE_MAX || align > EXTENT_SIZE)
+		return huge_alloc(h, max(size, LARGE_MIN), align, zeroed);
+	class = sizeclass_large(size);
+	pages = sizeclasses[class].pages_max;
+	p = pageheap_alloc(h, pages, (unsigned int)(align >> PAGE_SHIFT), zeroed);
+	if (p)
+		mark(p, class, pages);
+	return p;
+}
+
+void large_free_span(void *p, unsigned int class)
+{
+	mark(p, CLASS_NONE, 0);
+	pageheap_free(p, sizeclasses[class].pages_max);
+}
+
+size_t huge_size(const struct window *w, const void *p)
+{
+	return (size_t)window_spans(w)[window_page(w, p)] << PAGE_SHIFT;
+}
+
+void huge_free(void *p)
+{
+	size_t pages = huge_size(window_of(p), p) >> PAGE_SHIFT;
+
+	mark(p, CLASS_NONE, 0);
+	pageheap_free(p, pages);
+}
+
+bool large_resize(void *p, unsigned int class, size_t size, bool *zeroed)
+{
+	size_t old, new;
+	unsigned int to = CLASS_HUGE;
+
+	*zeroed = true;
+	if (class == CLASS_HUGE) {
+		if (size <= LARGE_MAX || size > SIZE_LIMIT)
+			return false;
+		old = huge_size(window_of(p), p) >> PAGE_SHIFT;
+		new = round_up(size, PAGE_SIZE) >> PAGE_SHIFT;
+		if (new > UINT32_MAX)
+			return false;
+	} else {
+		if (size <= SMALL_MAX || size > LARGE_MAX)
+			return false;
+		to = sizeclass_large(size);
+		old = sizeclasses[class].pages_max;
+		new = sizeclasses[to].pages_max;
+		/* A large block stays within its extent. */
+		if (((uintptr_t)p & (EXTENT_SIZE - 1)) + (new << PAGE_SHIFT) > EXTENT_SIZE)
+			return false;
+	}
+	if (new > old && !pageheap_extend(p, old, new - old, zeroed))
+		return false;
+	mark(p, to, new);
+	if (new < old)
+		pageheap_free((char *)p + (new << PAGE_SHIFT), old - new);
+	return true;
+}

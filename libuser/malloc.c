@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+/* The public names of C, as ashlar_*; libc's own are aliases of these (see alias.h). */
+#include "ashlar.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "alias.h"
+#include "block.h"
+#include "conf.h"
+#include "large.h"
+
+static void *or_enomem(void *p)
+{
+	if (unlikely(!p))
+		errno = ENOMEM;
+	return p;
+}
+
+EXPORT void *ashlar_malloc(size_t size)
+{
+	return fast_malloc(size);
+}
+
+EXPORT void ashlar_free(void *p)
+{
+	fast_free(p);
+}
+
+static noinline void *calloc_slow(size_t size)
+{
+	int saved = errno;
+	void *p = block_alloc_zeroed(size);
+
+	errno = p ? saved : ENOMEM;
+	return p;
+}
+
+EXPORT void *ashlar_calloc(size_t n, size_t size)
+{
+	size_t total;
+	void *p;
+
+	if (unlikely(__builtin_mul_overflow(n, size, &total)))
+		return or_enomem(NULL);
+	if (unlikely(total > SMALL_MAX))
+		return calloc_slow(total);
+	p = fast_malloc(total);
+	/* The NULL test costs less than a branch to a slower twin. */
+	return likely(p) ? memset(p, 0, total) : NULL;
+}
+
+EXPORT void *ashlar_realloc(void *p, size_t size)
+{
+	if (unlikely(!p))
+		return fast_malloc(size);
+	if (unlikely(!size)) {
+		fast_free(p);
+		return NULL;
+	}
+	if (unlikely(size > SIZE_LIMIT))
+		return or_enomem(NULL);
+	return or_enomem(block_realloc(p, size));
+}
+
+EXPORT void *ashlar_reallocarray(void *p, size_t n, size_t size)
+{
+	size_t total;
+
+	if (unlikely(__builtin_mul_overflow(n, size, &total)))
+		return or_enomem(NULL);
+	return ashlar_realloc(p, total);
+}
+
+static void *memalign_checked(size_t align, size_t size)
+{
+	if (!is_pow2(align)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return or_enomem(block_alloc_aligned(align, size));
+}
+
+EXPORT int ashlar_posix_memalign(void **out, size_t align, size_t size)
+{
+	int saved = errno;
+	void *p;
+
+	if (!is_pow2(align) || align % sizeof(void *))
+		return EINVAL;
+	p = block_alloc_aligned(align, size);
+	errno = saved;
+	if (!p)
+		return ENOMEM;
+	*out = p;
+	return 0;
+}
+
+EXPORT void *ashlar_aligned_alloc(size_t align, size_t size)
+{
+	return memalign_checked(align, size);
+}
+
+EXPORT void *ashlar_memalign(size_t align, size_t size)
+{
+	/* glibc rounds an odd alignment up; so do we. */
+	if (align > (size_t)1 << 62)
+		return memalign_checked(0, size);
+	if (align && !is_pow2(align))
+		align = (size_t)1 << (log2_floor(align) + 1);
+	return memalign_checked(max(align, (size_t)1), size);
+}
+
+EXPORT void *ashlar_valloc(size_t size)
+{
+	return memalign_checked(PAGE_SIZE, size);
+}
+
+EXPORT void *ashlar_pvalloc(size_t size)
+{
+	if (size > SIZE_LIMIT)
+		return or_enomem(NULL);
+	return memalign_checked(PAGE_SIZE, round_up(max(size, (size_t)1), PAGE_SIZE));
+}
+
+EXPORT size_t ashlar_malloc_usable_size(const void *p)
+{
+	struct block b;
+
+	if (!p)
+		return 0;
+	if (!block_find(p, &b)) {
+		block_foreign("malloc_usable_size", p);
+		return 0;
+	}
+	return b.size;
+}
+
+/* Can a block of @have bytes be what a request of @size got? */
+static void check_size(const char *call, const void *p, size_t align, size_t size)
+{
+	struct block b;
+
+	if (!block_find(p, &b)) {
+		block_foreign(call, p);
+		return;
+	}
+	ASSERT(size <= b.size && (b.class > CLASS_SMALL_LAST || block_good_size(align, size) >= b.size / 2),
+	       "%s: block %p has %zu bytes, not the %zu it is freed with", call, p, b.size, size);
+}
+
+EXPORT void ashlar_free_sized(void *p, size_t size)
+{
+	if (!p)
+		return;
+	check_size("free_sized", p, 1, size);
+	fast_free(p);
+}
+
+EXPORT void ashlar_free_aligned_sized(void *p, size_t align, size_t size)
+{
+	if (!p)
+		return;
+	check_size("free_aligned_sized", p, align, size);
+	fast_free(p);
+}
+
+ALIAS(void *, malloc, (size_t), ashlar_malloc);
+ALIAS(void *, calloc, (size_t, size_t), ashlar_calloc);
+ALIAS(void *, realloc, (void *, size_t), ashlar_realloc);
+ALIAS(void *, reallocarray, (void *, size_t, size_t), ashlar_reallocarray);
+ALIAS(void, free, (void *), ashlar_free);
+ALIAS(void, cfree, (void *), ashlar_free);
+ALIAS(void, free_sized, (void *, size_t), ashlar_free_sized);
+ALIAS(void, free_aligned_sized, (void *, size_t, size_t), ashlar_free_aligned_sized);
+ALIAS(int, posix_memalign, (void **, size_t, size_t), ashlar_posix_memalign);
+ALIAS(void *, aligned_alloc, (size_t, size_t), ashlar_aligned_alloc);
+ALIAS(void *, memalign, (size_t, size_t), ashlar_memalign);
+ALIAS(void *, valloc, (size_t), ashlar_valloc);
+ALIAS(void *, pvalloc, (size_t), ashlar_pvalloc);
+ALIAS(size_t, malloc_usable_size, (const void *), ashlar_malloc_usable_size);

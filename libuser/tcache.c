@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+#include "tcache.h"
+
+#include <string.h>
+
+#include "conf.h"
+#include "large.h"
+#include "os.h"
+#include "purge.h"
+
+/*
+ * A stack begins with CAP_FIRST slots and doubles when it runs full or empty
+ * for the second time between two GCs; a thread that frees ten blocks needs no more.
+ */
+#define CAP_FIRST	15
+#define CAP_LARGE	64
+
+/* Look at the clock for decay no more often than this. */
+#define TICK_MS		50
+
+/* A stack of capacity cap has cap + 1 slots: base[-1] never holds a block. */
+static size_t stack_bytes(unsigned int cap)
+{
+	return (cap + 1) * sizeof(void *);
+}
+
+static bool stack_grow(struct cbin *b, unsigned int cap)
+{
+	size_t n = (size_t)(b->top - b->base);
+	void **slots = meta_alloc(stack_bytes(cap));
+
+	if (!slots)
+		return false;
+	if (b->cap) {
+		memcpy(slots + 1, b->base, n * sizeof(void *));
+		meta_free(b->base - 1, stack_bytes(b->cap));
+	}
+	b->base = slots + 1;
+	b->top = b->base + n;
+	b->end = b->base + cap;
+	b->cap = (uint16_t)cap;
+	return true;
+}
+
+static void stack_drop(struct cbin *b)
+{
+	if (b->cap)
+		meta_free(b->base - 1, stack_bytes(b->cap));
+	b->base = b->top = b->end = NULL;
+	b->cap = b->nlarge = 0;
+}
+
+/* After a fill or flush: more room if the stack is in demand. */
+static void stack_adapt(struct cbin *b)
+{
+	b->use++;
+	if (b->cap < b->cap_max && (!b->cap || b->use >= 2))
+		stack_grow(b, min(max(b->cap * 2u + 1, CAP_FIRST), b->cap_max));
+}
+
+void tcache_bind(struct tcache *t, struct arena *a)
+{
+	t->arena = a;
+	t->home = a->heap->windows[0];
+	t->base = (uintptr_t)t->home->base;
+	t->limit = atomic_load_explicit(&t->home->grown, memory_order_relaxed);
+	t->classes = window_classes(t->home);
+	t->countdown = TCACHE_EVENT_BYTES;
+	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
+		size_t size = sizeclasses[c].size, most;
+
+		if (c <= CLASS_SMALL_LAST)
+			most = min(max((size_t)conf.tcache_bytes / size, (size_t)4),
+				   (size_t)conf.ncached_max);
+		else
+			most = CAP_LARGE;
+		t->bins[c].cap_max = (uint16_t)most;
+	}
+}
+
+/* --- GC ----------------------------------------------------------------------------- */
+
+/* The oldest @n blocks of a small stack go to the arena. */
+static void flush_oldest(struct tcache *t, unsigned int class, unsigned int n)
+{
+	struct cbin *b = &t->bins[class];
+	size_t left = (size_t)(b->top - b->base) - n;
+
+	arena_flush(t->arena, class, b->base, n);
+	memmove(b->base, b->base + n, left * sizeof(void *));
+	b->top = b->base + left;
+}
+
+/* The oldest @n blocks of a large stack are freed. */
+static void free_oldest(struct tcache *t, unsigned int class, unsigned int n)
+{
+	struct cbin *b = &t->bins[class];
+
+	for (unsigned int i = 0; i < n; i++)
+		large_free_span(b->base[i], class);
+	t->large_bytes -= n * (size_t)sizeclasses[class].size;
+	b->nlarge = (uint16_t)(b->nlarge - n);
+	memmove(b->base, b->base + n, b->nlarge * sizeof(void *));
+}
+
+static void flush_remote(struct tcache *t)
+{
+	unsigned int n = t->nremote;
+
+	t->nremote = 0;
+	/* By class; the arena sorts by owner. */
+	for (unsigned int i = 0; i < n;) {
+		unsigned int class = 0, from = i;
+
+		for (unsigned int k = i; k < n; k++) {
+			void *p = t->remote[k];
+			struct window *w = window_of(p);
+			unsigned int c = window_classes(w)[window_page(w, p)];
+
+			if (k == from)
+				class = c;
+			if (c == class) {
+				t->remote[k] = t->remote[i];
+				t->remote[i++] = p;
+			}
+		}
+		arena_flush(NULL, class, t->remote + from, i - from);
+	}
+}
+
+/* Stacks unused since the last GC lose half of what they hold, then their room. */
+static void age(struct tcache *t)
+{
+	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
+		struct cbin *b = &t->bins[c];
+		unsigned int n = c <= CLASS_SMALL_LAST ? (unsigned int)(b->top - b->base) : b->nlarge;
+
+		if (!b->cap)
+			continue;
+		if (b->use) {
+			b->use = 0;
+			continue;
+		}
+		if (!n)
+			stack_drop(b);
+		else if (c <= CLASS_SMALL_LAST)
+			flush_oldest(t, c, (n + 1) / 2);
+		else
+			free_oldest(t, c, (n + 1) / 2);
+	}
+}
+
+/* The thread may have moved to another node: allocate there from now on. */
+static void follow_node(struct tcache *t)
+{
+	struct arena *old = t->arena, *a;
+	unsigned int node;
+
+	if (ash_npageheaps < 2)
+		return;
+	node = os_current_node();
+	if (pageheap_of_node(node) == old->heap)
+		return;
+	a = arena_choose(node);
+	if (!a)
+		return;
+	tcache_flush_all(t);
+	atomic_fetch_sub_explicit(&old->nthreads, 1, memory_order_relaxed);
+	tcache_bind(t, a);
+}
+
+static void gc(struct tcache *t)
+{
+	t->events = 0;
+	age(t);
+	if (t->nremote)
+		flush_remote(t);
+	arena_age_depots(t->arena, false);
+	follow_node(t);
+}
+
+static void count_event(struct tcache *t)
+{
+	if (unlikely(++t->events >= (uint32_t)conf.gc_events))
+		gc(t);
+}
+
+void tcache_event(struct tcache *t)
+{
+	uint64_t now = os_now_ms();
+
+	t->bytes += (uint64_t)(TCACHE_EVENT_BYTES - t->countdown);
+	t->countdown = TCACHE_EVENT_BYTES;
+	if (now < t->next_tick)
+		return;
+	t->next_tick = now + TICK_MS;
+	purge_heap(t->arena->heap, now, PURGE_DECAY_BATCH);
+	count_event(t);
+}
+
+/* --- small -------------------------------------------------------------------------- */
+
+void *tcache_fill(struct tcache *t, unsigned int class)
+{
+	struct cbin *b = &t->bins[class];
+	unsigned int got;
+	void *one;
+
+	count_event(t);
+	stack_adapt(b);
+	if (unlikely(!b->cap))
+		return arena_fill(t->arena, class, &one + 1, 1) ? one : NULL;
+	got = arena_fill(t->arena, class, b->base + (b->cap + 1) / 2, (b->cap + 1u) / 2);
+	if (!got)
+		return NULL;
+	/* They lie at the upper end of the range that was asked for. */
+	if (got < (b->cap + 1u) / 2)
+		memmove(b->base, b->base + (b->cap + 1) / 2 - got, got * sizeof(void *));
+	t->limit = atomic_load_explicit(&t->home->grown, memory_order_relaxed);
+	b->top = b->base + got - 1;
+	return *b->top;
+}
+
+void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
+{
+	struct cbin *b = &t->bins[class];
+
+	count_event(t);
+	/* GC may have moved this thread to another node. */
+	if (unlikely((uintptr_t)p - t->base >= t->home->size)) {
+		tcache_push_remote(t, p);
+		return;
+	}
+	stack_adapt(b);
+	if (b->top == b->end) {
+		if (unlikely(!b->cap)) {
+			arena_flush(t->arena, class, &p, 1);
+			return;
+		}
+		flush_oldest(t, class, (b->cap + 1u) / 2);
+	}
+	*b->top++ = p;
+}
+
+void tcache_push_remote(struct tcache *t, void *p)
+{
+	t->remote[t->nremote++] = p;
+	if (t->nremote == REMOTE_MAX) {
+		flush_remote(t);
+		count_event(t);
+	}
+}
+
+/* --- large -------------------------------------------------------------------------- */
+
+void *tcache_pop_large(struct tcache *t, unsigned int class)
+{
+	struct cbin *b = &t->bins[class];
+
+	if (!b->nlarge)
+		return NULL;
+	t->large_bytes -= sizeclasses[class].size;
+	return b->base[--b->nlarge];
+}
+
+bool tcache_push_large(struct tcache *t, unsigned int class, void *p)
+{
+	struct cbin *b = &t->bins[class];
+	size_t size = sizeclasses[class].size;
+
+	b->use = 1;
+	if (t->large_bytes + size > (size_t)conf.large_bytes)
+		return false;
+	if (unlikely(b->nlarge == b->cap)) {
+		void **slots;
+		unsigned int cap = b->cap ? CAP_LARGE - 1 : 7;
+
+		if (b->cap >= CAP_LARGE - 1)
+			return false;
+		slots = meta_alloc(stack_bytes(cap));
+		if (!slots)
+			return false;
+		if (b->cap) {
+			memcpy(slots + 1, b->base, b->nlarge * sizeof(void *));
+			meta_free(b->base - 1, stack_bytes(b->cap));
+		}
+		b->base = slots + 1;
+		b->cap = (uint16_t)cap;
+	}
+	DEBUG_ASSERT(!b->nlarge || b->base[b->nlarge - 1] != p);
+	b->base[b->nlarge++] = p;
+	t->large_bytes += size;
+	return true;
+}
+
+/* --- all ------------------------------------------------------------------------------ */
+
+void tcache_flush_all(struct tcache *t)
+{
+	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
+		struct cbin *b = &t->bins[c];
+		unsigned int n = c <= CLASS_SMALL_LAST ? (unsigned int)(b->top - b->base) : b->nlarge;
+
+		if (n && c <= CLASS_SMALL_LAST)
+			flush_oldest(t, c, n);
+		else if (n)
+			free_oldest(t, c, n);
+	}
+	if (t->nremote)
+		flush_remote(t);
+}
+
+void tcache_destroy(struct tcache *t)
+{
+	tcache_flush_all(t);
+	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++)
+		stack_drop(&t->bins[c]);
+}
+
+size_t tcache_bytes(const struct tcache *t)
+{
+	size_t bytes = t->large_bytes;
+
+	for (unsigned int c = 1; c <= CLASS_SMALL_LAST; c++) {
+		const struct cbin *b = &t->bins[c];
+
+		bytes += (size_t)(b->top - b->base) * sizeclasses[c].size;
+	}
+	return bytes;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A thread's caches of free blocks: one stack a small class, whose slots lie
+ * outside the blocks, and short stacks of large blocks with a common bound in
+ * bytes.
+ *
+ * A small stack:	base <= top <= end, top - base blocks cached, base[-1] readable
+ * A large one:		top == end always, so that the fast path of free leaves
+ *			it alone; nlarge blocks at base
+ *
+ * All fields belong to the thread, except those marked; statistics read them
+ * without a lock and may be off by what is under way.
+ */
+#ifndef ASHLAR_TCACHE_H
+#define ASHLAR_TCACHE_H
+
+#include "arena.h"
+
+struct cbin {
+	void **top;
+	void **end;
+	void **base;
+	uint16_t cap;		/* slots of the stack's record; base[-1] is one more */
+	uint16_t use;		/* fills and flushes since the last GC */
+	uint16_t nlarge;
+	uint16_t cap_max;	/* constant after set-up */
+};
+
+_Static_assert(sizeof(struct cbin) == CLASS_STRIDE, "size table's offsets");
+
+/* Blocks of other nodes wait here to go home together. */
+#define REMOTE_MAX	64u
+
+/*
+ * Cost promised: malloc and free of a small block that the stack serves are
+ * about 17 instructions each, without lock or atomic.
+ */
+struct tcache {
+	uintptr_t base;		/* home window's first byte */
+	size_t limit;		/* bytes from base that have had memory when last looked */
+	const uint8_t *classes;	/* home window's class map */
+	int64_t countdown;	/* bytes to allocate until tcache_event() */
+	struct cbin bins[CLASS_HUGE + 1];	/* [CLASS_NONE] and [CLASS_HUGE]: always full and empty */
+	struct window *home;
+	struct arena *arena;
+	uint64_t owner;		/* pthread_self() of the thread; guarded by threads' lock */
+	struct tcache *next, *prev;	/* list of all; guarded by threads' lock */
+	bool orphan;		/* its thread did not survive a fork; likewise */
+	bool disabled;		/* never holds anything: see thread.h */
+	uint32_t events;	/* fills and flushes since the last GC */
+	uint32_t nremote;
+	size_t large_bytes;	/* in the large stacks */
+	uint64_t bytes;		/* allocated up to the last event */
+	uint64_t next_tick;	/* ms: when to look at decay again */
+	void *remote[REMOTE_MAX];
+};
+
+/* Bytes between two events: what decay and statistics may lag behind. */
+#define TCACHE_EVENT_BYTES	((int64_t)(256 * KB))
+
+/* Bind to @a: an empty cache becomes that of a thread of its node. */
+void tcache_bind(struct tcache *t, struct arena *a);
+
+/* Refill the stack of @class and take one block; NULL: no memory. */
+void *tcache_fill(struct tcache *t, unsigned int class);
+
+/* Make room in the stack of @class and push @p. */
+void tcache_flush_push(struct tcache *t, unsigned int class, void *p);
+
+/* Keep a block of another window until a batch of them goes home. */
+void tcache_push_remote(struct tcache *t, void *p);
+
+/* Cached large block of @class, or NULL. */
+void *tcache_pop_large(struct tcache *t, unsigned int class);
+/* False when the bound in bytes says no: the caller frees the span. */
+bool tcache_push_large(struct tcache *t, unsigned int class, void *p);
+
+/* The countdown ran out: decay's tick. */
+void tcache_event(struct tcache *t);
+
+/* Give everything back; the cache stays usable. */
+void tcache_flush_all(struct tcache *t);
+
+/* Give everything back, the stacks too. */
+void tcache_destroy(struct tcache *t);
+
+/* Bytes cached, for statistics; racy. */
+size_t tcache_bytes(const struct tcache *t);
+
+#endif /* ASHLAR_TCACHE_H */

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+#include "thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "background.h"
+#include "conf.h"
+#include "os.h"
+#include "source_dev.h"
+
+struct tcache ash_unset = { .disabled = true };
+struct tcache ash_dead = { .disabled = true };
+__thread struct tcache *ash_tls __attribute__((tls_model("initial-exec"))) = &ash_unset;
+
+/*
+ * The loader fills in TLS after it has relocated the program, and zeroes it
+ * before; a resolver of an indirect function in the program runs in between and
+ * may call malloc. This library is relocated before the program is, so a
+ * resolver of its own gets there first and saves the fast paths a test.
+ */
+#if defined(__GLIBC__)
+static void nothing(void)
+{
+}
+
+__attribute__((used)) static void (*resolve_early(void))(void)
+{
+	if (!ash_tls)
+		ash_tls = &ash_unset;
+	return nothing;
+}
+
+__attribute__((ifunc("resolve_early"), used)) static void early(void);
+__attribute__((used)) static void (*volatile const early_user)(void) = early;
+#endif
+
+enum { INIT_NOT, INIT_DONE, INIT_FAILED };
+
+static struct lock init_lock = LOCK_INIT(RANK_INIT);
+static _Atomic int init_state;
+static pthread_key_t exit_key;
+
+static struct lock threads_lock = LOCK_INIT(RANK_THREADS);
+/* Both guarded by threads_lock. */
+static struct tcache *threads;
+static unsigned int nthreads;
+
+static void thread_exit(void *arg);
+
+static bool init_once(void)
+{
+	conf_init();
+	return pageheaps_init() && pthread_key_create(&exit_key, thread_exit) == 0;
+}
+
+bool thread_ready(void)
+{
+	int state = atomic_load_explicit(&init_state, memory_order_acquire);
+
+	if (likely(state == INIT_DONE))
+		return true;
+	lock_take(&init_lock);
+	if (init_state == INIT_NOT)
+		atomic_store_explicit(&init_state, init_once() ? INIT_DONE : INIT_FAILED,
+				      memory_order_release);
+	state = init_state;
+	lock_drop(&init_lock);
+	return state == INIT_DONE;
+}
+
+/* --- list of caches ------------------------------------------------------------------ */
+
+static void list_add(struct tcache *t)
+{
+	t->prev = NULL;
+	t->next = threads;
+	if (threads)
+		threads->prev = t;
+	threads = t;
+	nthreads++;
+}
+
+static void list_del(struct tcache *t)
+{
+	if (t->next)
+		t->next->prev = t->prev;
+	if (t->prev)
+		t->prev->next = t->next;
+	else
+		threads = t->next;
+	nthreads--;
+}
+
+void thread_for_each(void (*fn)(struct tcache *t, void *arg), void *arg)
+{
+	lock_take(&threads_lock);
+	for (struct tcache *t = threads; t; t = t->next)
+		fn(t, arg);
+	lock_drop(&threads_lock);
+}
+
+/* --- first use and exit ---------------------------------------------------------------- */
+
+/*
+ * The cache that this very thread made before: an allocation in an IFUNC
+ * resolver happens before the loader fills in TLS, which clears our pointer.
+ * Only the first thread can be that early.
+ */
+static struct tcache *find_early(uint64_t self)
+{
+	struct tcache *t = NULL;
+
+	lock_take(&threads_lock);
+	if (nthreads == 1 && threads->owner == self)
+		t = threads;
+	lock_drop(&threads_lock);
+	return t;
+}
+
+static struct tcache *cache_create(uint64_t self)
+{
+	struct arena *a = arena_choose(os_current_node());
+	struct tcache *t;
+
+	if (!a)
+		return NULL;
+	t = meta_alloc(sizeof(*t));
+	if (!t) {
+		atomic_fetch_sub(&a->nthreads, 1);
+		return NULL;
+	}
+	t->owner = self;
+	tcache_bind(t, a);
+	lock_take(&threads_lock);
+	list_add(t);
+	lock_drop(&threads_lock);
+	return t;
+}
+
+static void cache_destroy(struct tcache *t)
+{
+	tcache_destroy(t);
+	lock_take(&threads_lock);
+	list_del(t);
+	lock_drop(&threads_lock);
+	atomic_fetch_sub(&t->arena->nthreads, 1);
+	meta_free(t, sizeof(*t));
+}
+
+static void thread_exit(void *arg)
+{
+	struct tcache *t = arg;
+
+	/* What other destructors still free goes straight to the slabs. */
+	ash_tls = &ash_dead;
+	cache_destroy(t);
+}
+
+static struct tcache *cache_install(void)
+{
+	uint64_t self = (uint64_t)pthread_self();
+	struct tcache *t = find_early(self);
+
+	if (!t)
+		t = cache_create(self);
+	if (!t)
+		return &ash_dead;
+	/* First, because pthread_setspecific() may allocate. */
+	ash_tls = t;
+	pthread_setspecific(exit_key, t);
+	return t;
+}
+
+struct tcache *thread_cache(void)
+{
+	struct tcache *t = ash_tls;
+	int saved = errno;
+
+	if (likely(t != &ash_unset))
+		return t;
+	if (!thread_ready())
+		return &ash_dead;
+	if (conf.tcache)
+		t = cache_install();
+	else
+		t = ash_tls = &ash_dead;
+	errno = saved;
+	return t;
+}
+
+struct arena *thread_arena(struct tcache *t)
+{
+	struct arena *a;
+
+	if (t && t->arena)
+		return t->arena;
+	if (!thread_ready())
+		return NULL;
+	a = atomic_load_explicit(&ash_arenas[0], memory_order_acquire);
+	return a ? a : arena_choose(os_current_node());
+}
+
+bool thread_cache_enable(bool on)
+{
+	struct tcache *t = thread_cache();
+	bool was = !t->disabled;
+
+	if (was == on)
+		return was;
+	if (on) {
+		cache_install();
+	} else {
+		ash_tls = &ash_dead;
+		pthread_setspecific(exit_key, NULL);
+		cache_destroy(t);
+	}
+	return was;
+}
+
+bool thread_set_arena(unsigned int index)
+{
+	struct tcache *t = thread_cache();
+	struct arena *a;
+
+	if (index >= atomic_load(&ash_narenas))
+		return false;
+	a = ash_arenas[index];
+	if (t->disabled || t->arena == a)
+		return true;
+	tcache_flush_all(t);
+	atomic_fetch_sub(&t->arena->nthreads, 1);
+	atomic_fetch_add(&a->nthreads, 1);
+	tcache_bind(t, a);
+	return true;
+}
+
+/* --- fork ---------------------------------------------------------------------------------- */
+
+static void prefork(void)
+{
+	background_prefork();
+	lock_take(&init_lock);
+	lock_take(&threads_lock);
+	arenas_prefork();
+	pageheaps_prefork();
+	lock_take(&meta_lock);
+	source_device_prefork();
+}
+
+static void postfork_parent(void)
+{
+	source_device_fork(false);
+	lock_drop(&meta_lock);
+	pageheaps_postfork(false);
+	arenas_postfork(false);
+	lock_drop(&threads_lock);
+	lock_drop(&init_lock);
+	background_postfork(false);
+}
+
+/*
+ * Only this thread lives on. The others' caches cannot be used: fork copies
+ * their pages one after another while they run, so that a block may stand in
+ * two of them. They are forgotten, at the cost of what they held.
+ */
+static void forget_others(void)
+{
+	struct tcache *self = ash_tls, *next;
+
+	for (struct tcache *t = threads; t; t = next) {
+		next = t->next;
+		if (t == self)
+			continue;
+		list_del(t);
+		atomic_fetch_sub(&t->arena->nthreads, 1);
+	}
+}
+
+static void postfork_child(void)
+{
+	source_device_fork(true);
+	lock_init(&meta_lock, RANK_META);
+	pageheaps_postfork(true);
+	arenas_postfork(true);
+	lock_init(&threads_lock, RANK_THREADS);
+	lock_init(&init_lock, RANK_INIT);
+	forget_others();
+	background_postfork(true);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	if (!thread_ready())
+		return;
+	pthread_atfork(prefork, postfork_parent, postfork_child);
+	background_start();
+}
