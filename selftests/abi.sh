@@ -1,0 +1,82 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# What the built libraries show to the world: their names, what they need, and
+# what they export. Prints TAP.
+
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+failed=0
+number=0
+# result NAME WRONG: WRONG is what is not as it should be, empty if all is well.
+result() {
+	number=$((number + 1))
+	if [ -n "$2" ]; then
+		echo "# ${2//$'\n'/$'\n'# }"
+		echo "not ok $number - $1"
+		failed=1
+	else
+		echo "ok $number - $1"
+	fi
+}
+
+dynamic() {
+	LC_ALL=C readelf -dW "$1" | sed -n "s/.*($2).*\[\(.*\)\]/\1/p"
+}
+exported() {
+	nm -D --defined-only "$1" | awk '$2 != "A" { print $3 }' |
+		sed 's/@.*//' | sort -u
+}
+# mapped MAP: the names, and patterns, that an export map makes public.
+mapped() {
+	sed 's,/\*.*\*/,,; s/#.*//' "$1" |
+		awk '/local:/ { public = 0 } /global:/ { public = 1; sub(/.*global:/, "") }
+		     public' | tr -d ' \t{}' | tr ';' '\n' | grep -v '^$' | sort -u
+}
+
+# Symbols cannot be compared with a library that is not installed: not a skip,
+# since deps installs it.
+jemalloc=$(ldconfig -p | sed -n 's/.*libjemalloc\.so\.2.* => //p' | head -n 1)
+
+echo 1..9
+for name in libashlar libashlar-prefixed; do
+	library=build/$name.so
+	soname=$(dynamic $library SONAME)
+	result "$name: soname" "$([ "$soname" = $name.so.0 ] || echo "is '$soname'")"
+	needed=$(dynamic $library NEEDED)
+	result "$name: needs libc alone" \
+		"$([ "$needed" = libc.so.6 ] || echo "needs: $needed")"
+	unlisted=
+	if [ -e libuser/$name.map ]; then
+		patterns=$(mapped libuser/$name.map)
+		while read -r symbol; do
+			while read -r pattern; do
+				# shellcheck disable=SC2053 # a pattern, as in the map
+				[[ $symbol != $pattern ]] || continue 2
+			done <<<"$patterns"
+			unlisted+="$symbol is exported, but not in the map"$'\n'
+		done < <(exported $library)
+		unlisted+=$(comm -13 <(exported $library) \
+			<(grep -v '[*?[]' <<<"$patterns") |
+			sed 's/$/ is in the map, but not exported/')
+	else
+		unlisted="there is no libuser/$name.map"
+	fi
+	result "$name: exports what the map lists" "${unlisted%$'\n'}"
+done
+result "libashlar-prefixed: exports only ashlar_*" \
+	"$(exported build/libashlar-prefixed.so | grep -v '^ashlar_')"
+result "libashlar-prefixed: exports something" \
+	"$([ "$(exported build/libashlar-prefixed.so | wc -l)" -gt 10 ] ||
+	   echo "fewer than 10 names")"
+if [ -n "$jemalloc" ]; then
+	result "libashlar: exports every name of $(basename "$jemalloc")" \
+		"$(comm -23 <(exported "$jemalloc") <(exported build/libashlar.so) |
+		   grep -v '^je_test_hooks_' |	# hooks of its own tests
+		   sed 's/$/ is missing/')"
+else
+	result "libashlar: exports every name of libjemalloc" \
+		"libjemalloc2 is not installed: run selftests/deps check"
+fi
+exit $failed
