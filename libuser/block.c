@@ -51,24 +51,29 @@ static void *small_direct(struct arena *a, unsigned int class)
 	return arena_fill(a, class, &p + 1, 1) ? p : NULL;
 }
 
-static void *large_cached(struct tcache *t, size_t size)
+/* A large block from the cache: of the size's class or one of the next two. */
+static inline void *large_cached(struct tcache *t, size_t size)
 {
-	void *p = NULL;
+	struct cbin *b;
 
 	t->countdown -= (int64_t)size;
 	if (unlikely(t->countdown < 0))
 		tcache_event(t);
-	if (size <= LARGE_MAX)
-		p = tcache_pop_large(t, sizeclass_large(size));
-	return p;
+	if (size > LARGE_MAX)
+		return NULL;
+	b = &t->bins[sizeclass_large(size)];
+	if (likely(b->nlarge))
+		return tcache_pop_large(t, b);
+	for (int i = 1; i <= 2; i++) {
+		if (b[i].nlarge)
+			return tcache_pop_large(t, b + i);
+	}
+	return NULL;
 }
 
 void *event_malloc(struct tcache *t, void *p)
 {
-	int saved = errno;
-
 	tcache_event(t);
-	errno = saved;
 	return p;
 }
 
@@ -76,7 +81,6 @@ void *block_alloc(size_t size)
 {
 	struct tcache *t = thread_cache();
 	struct arena *a;
-	void *p;
 
 	if (unlikely(t->disabled)) {
 		a = thread_arena(t);
@@ -93,15 +97,22 @@ void *block_alloc(size_t size)
 			return *--b->top;	/* the cache has only just been found */
 		return tcache_fill(t, class);
 	}
-	p = large_cached(t, size);
-	return p ? p : large_alloc(t->arena->heap, size, PAGE_SIZE, NULL);
+	return large_alloc(t->arena->heap, size, PAGE_SIZE, NULL);
 }
 
 void *slow_malloc(size_t size)
 {
-	int saved = errno;
-	void *p = block_alloc(size);
+	struct tcache *t = ash_tls;
+	int saved;
+	void *p;
 
+	if (size > SMALL_MAX && likely(!t->disabled)) {
+		p = large_cached(t, size);
+		if (likely(p))
+			return p;
+	}
+	saved = errno;
+	p = block_alloc(size);
 	errno = p ? saved : ENOMEM;
 	return p;
 }
@@ -211,11 +222,28 @@ static void free_small(struct tcache *t, void *p, const struct block *b)
 	tcache_flush_push(t, b->class, p);
 }
 
+/* A local large block that its stack has room for. */
+static inline bool free_large_cached(struct tcache *t, void *p)
+{
+	size_t offset = (uintptr_t)p - t->base;
+	unsigned int class;
+
+	if (unlikely(offset >= t->limit || (offset & (PAGE_SIZE - 1))))
+		return false;
+	class = t->classes[offset >> PAGE_SHIFT];
+	return class - CLASS_LARGE_FIRST <= CLASS_LARGE_LAST - CLASS_LARGE_FIRST &&
+	       tcache_push_large(t, class, p);
+}
+
 void slow_free(void *p)
 {
-	int saved = errno;
-	struct tcache *t;
+	struct tcache *t = ash_tls;
 	struct block b;
+	int saved;
+
+	if (free_large_cached(t, p))
+		return;
+	saved = errno;
 
 	if (!p)
 		return;

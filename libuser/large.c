@@ -42,6 +42,9 @@ void *large_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed)
 
 void large_free_span(void *p, unsigned int class)
 {
+	struct window *w = window_of(p);
+
+	ASSERT(window_classes(w)[window_page(w, p)] == class, "free: block %p was freed twice", p);
 	mark(p, CLASS_NONE, 0);
 	pageheap_free(p, sizeclasses[class].pages_max);
 }

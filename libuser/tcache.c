@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tcache.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "conf.h"
@@ -66,6 +67,7 @@ void tcache_bind(struct tcache *t, struct arena *a)
 	t->limit = atomic_load_explicit(&t->home->grown, memory_order_relaxed);
 	t->classes = window_classes(t->home);
 	t->countdown = TCACHE_EVENT_BYTES;
+	t->large_max = (size_t)conf.large_bytes;
 	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
 		size_t size = sizeclasses[c].size, most;
 
@@ -187,6 +189,7 @@ static void count_event(struct tcache *t)
 
 void tcache_event(struct tcache *t)
 {
+	int saved = errno;
 	uint64_t now = os_now_ms();
 
 	t->bytes += (uint64_t)(TCACHE_EVENT_BYTES - t->countdown);
@@ -196,6 +199,7 @@ void tcache_event(struct tcache *t)
 	t->next_tick = now + TICK_MS;
 	purge_heap(t->arena->heap, now, PURGE_DECAY_BATCH);
 	count_event(t);
+	errno = saved;
 }
 
 /* --- small -------------------------------------------------------------------------- */
@@ -253,44 +257,29 @@ void tcache_push_remote(struct tcache *t, void *p)
 
 /* --- large -------------------------------------------------------------------------- */
 
-void *tcache_pop_large(struct tcache *t, unsigned int class)
+bool tcache_grow_large(struct tcache *t, unsigned int class)
 {
 	struct cbin *b = &t->bins[class];
+	unsigned int cap = b->cap ? CAP_LARGE - 1 : 7;
+	void **slots;
 
-	if (!b->nlarge)
-		return NULL;
-	t->large_bytes -= sizeclasses[class].size;
-	return b->base[--b->nlarge];
+	if (b->cap >= CAP_LARGE - 1)
+		return false;
+	slots = meta_alloc(stack_bytes(cap));
+	if (!slots)
+		return false;
+	if (b->cap) {
+		memcpy(slots + 1, b->base, b->nlarge * sizeof(void *));
+		meta_free(b->base - 1, stack_bytes(b->cap));
+	}
+	b->base = slots + 1;
+	b->cap = (uint16_t)cap;
+	return true;
 }
 
-bool tcache_push_large(struct tcache *t, unsigned int class, void *p)
+void tcache_freed_twice(const void *p)
 {
-	struct cbin *b = &t->bins[class];
-	size_t size = sizeclasses[class].size;
-
-	b->use = 1;
-	if (t->large_bytes + size > (size_t)conf.large_bytes)
-		return false;
-	if (unlikely(b->nlarge == b->cap)) {
-		void **slots;
-		unsigned int cap = b->cap ? CAP_LARGE - 1 : 7;
-
-		if (b->cap >= CAP_LARGE - 1)
-			return false;
-		slots = meta_alloc(stack_bytes(cap));
-		if (!slots)
-			return false;
-		if (b->cap) {
-			memcpy(slots + 1, b->base, b->nlarge * sizeof(void *));
-			meta_free(b->base - 1, stack_bytes(b->cap));
-		}
-		b->base = slots + 1;
-		b->cap = (uint16_t)cap;
-	}
-	DEBUG_ASSERT(!b->nlarge || b->base[b->nlarge - 1] != p);
-	b->base[b->nlarge++] = p;
-	t->large_bytes += size;
-	return true;
+	ash_fatal("free: block %p was freed twice", p);
 }
 
 /* --- all ------------------------------------------------------------------------------ */

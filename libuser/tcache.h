@@ -49,7 +49,8 @@ struct tcache {
 	bool disabled;		/* never holds anything: see thread.h */
 	uint32_t events;	/* fills and flushes since the last GC */
 	uint32_t nremote;
-	size_t large_bytes;	/* in the large stacks */
+	size_t large_bytes;	/* in the large stacks, <= large_max */
+	size_t large_max;	/* constant: option large_bytes; 0 in the static caches */
 	uint64_t bytes;		/* allocated up to the last event */
 	uint64_t next_tick;	/* ms: when to look at decay again */
 	void *remote[REMOTE_MAX];
@@ -70,10 +71,33 @@ void tcache_flush_push(struct tcache *t, unsigned int class, void *p);
 /* Keep a block of another window until a batch of them goes home. */
 void tcache_push_remote(struct tcache *t, void *p);
 
-/* Cached large block of @class, or NULL. */
-void *tcache_pop_large(struct tcache *t, unsigned int class);
-/* False when the bound in bytes says no: the caller frees the span. */
-bool tcache_push_large(struct tcache *t, unsigned int class, void *p);
+/* The stack holds at least one large block. */
+static inline void *tcache_pop_large(struct tcache *t, struct cbin *b)
+{
+	t->large_bytes -= sizeclasses[b - t->bins].size;
+	return b->base[--b->nlarge];
+}
+
+bool tcache_grow_large(struct tcache *t, unsigned int class);
+void tcache_freed_twice(const void *p);
+
+/* False when a bound says no: the caller frees the span. */
+static inline bool tcache_push_large(struct tcache *t, unsigned int class, void *p)
+{
+	struct cbin *b = &t->bins[class];
+	size_t bytes = t->large_bytes + sizeclasses[class].size;
+
+	if (unlikely(bytes > t->large_max))
+		return false;
+	if (unlikely(b->nlarge == b->cap) && !tcache_grow_large(t, class))
+		return false;
+	if (unlikely(b->base[b->nlarge - 1] == p))
+		tcache_freed_twice(p);
+	b->use = 1;
+	b->base[b->nlarge++] = p;
+	t->large_bytes = bytes;
+	return true;
+}
 
 /* The countdown ran out: decay's tick. */
 void tcache_event(struct tcache *t);
