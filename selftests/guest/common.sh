@@ -19,34 +19,40 @@ newest_version() {
 		sed -n 's/^  Candidate: //p' | grep -vx '(none)' || true
 }
 
-# newest_release SERIES: the highest release (6.12.90+deb12-cloud-amd64) of a
-# kernel series (6.12) of which apt offers both an image and headers.
-newest_release() {
-	local series=${1//./\\.}
+# newest_kernel SERIES: "RELEASE IMAGE-PACKAGE VERSION" of the newest kernel of a
+# series (6.12) of which apt offers both headers and an image; nothing if there
+# is none. Signed and unsigned images do equally well where nothing checks.
+# Asking apt takes a second, so the answer is kept until its lists change.
+newest_kernel() {
+	local memo=$ASHLAR_CACHE/kernel/newest-$1 series=${1//./\\.} names
 
-	LC_ALL=C apt-cache pkgnames "linux-headers-$1" |
-		sed -n "s/^linux-headers-\($series\.[0-9].*-cloud-amd64\)\$/\1/p" |
-		sort -V | tac |
-		while read -r release; do
-			if [ -n "$(image_package "$release")" ] &&
-			   [ -n "$(newest_version "linux-headers-$release")" ]; then
-				echo "$release"
-				break
-			fi
-		done
-}
-
-# image_package RELEASE: the package that holds its vmlinuz; the signed and the
-# unsigned one do equally well where nothing checks the signature.
-image_package() {
-	local name
-
-	for name in "linux-image-$1-unsigned" "linux-image-$1"; do
-		if [ -n "$(newest_version "$name")" ]; then
-			echo "$name"
-			return
-		fi
-	done
+	if [ -s "$memo" ] && [ "$memo" -nt /var/lib/apt/lists ]; then
+		cat "$memo"
+		return
+	fi
+	mkdir -p "$ASHLAR_CACHE/kernel"
+	names=$(LC_ALL=C apt-cache pkgnames linux- | sed -n \
+		"/^linux-\(headers\|image\)-$series\.[0-9].*-cloud-amd64\(-unsigned\)\?\$/p")
+	# shellcheck disable=SC2086 # words
+	LC_ALL=C apt-cache policy ${names:-none} 2>/dev/null | awk '
+		/^linux-/ { sub(/:$/, ""); name = $0 }
+		/^  Candidate:/ && $2 != "(none)" {
+			release = name
+			sub(/^linux-(headers|image)-/, "", release)
+			sub(/-unsigned$/, "", release)
+			if (name ~ /^linux-headers/)
+				headers[release] = 1
+			else {
+				image[release] = name
+				version[release] = $2
+			}
+		}
+		END {
+			for (release in headers)
+				if (release in image)
+					print release, image[release], version[release]
+		}' | sort -V | tail -n 1 >"$memo"
+	cat "$memo"
 }
 
 # unpack PACKAGE DIR: its files below DIR, without installing it; cached by name
