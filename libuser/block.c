@@ -216,7 +216,6 @@ static void free_small(struct tcache *t, void *p, const struct block *b)
 		tcache_push_remote(t, p);
 		return;
 	}
-	t->limit = atomic_load_explicit(&b->w->grown, memory_order_relaxed);
 	if (bin->cap && bin->top[-1] == p)
 		ash_fatal("free: block %p of %zu bytes was freed twice", p, b->size);
 	tcache_flush_push(t, b->class, p);
@@ -248,12 +247,18 @@ void slow_free(void *p)
 	if (!p)
 		return;
 	t = thread_cache();
-	if (unlikely(!block_find(p, &b)))
+	if (unlikely(!block_find(p, &b))) {
 		block_foreign("free", p);
-	else if (b.class <= CLASS_SMALL_LAST)
+		goto out;
+	}
+	/* The window may have grown since this thread last looked. */
+	if (b.w == t->home)
+		t->limit = atomic_load_explicit(&b.w->grown, memory_order_relaxed);
+	if (b.class <= CLASS_SMALL_LAST)
 		free_small(t, p, &b);
 	else
 		free_span(t, p, &b);
+out:
 	errno = saved;
 }
 
