@@ -6,6 +6,7 @@
 #include "conf.h"
 #include "os.h"
 #include "sizeclass.h"
+#include "source_dev.h"
 
 /* Below this much heap a huge page is likelier to be waste than speed. */
 #define THP_AUTO_EXTENTS	16
@@ -90,12 +91,17 @@ static void extent_has_memory(struct pageheap *h, struct extent *e, const struct
 static bool commit_alike(struct pageheap *h, struct extent *e, size_t n)
 {
 	const struct source *s = e->source ? e->source : choose_source(h, e);
+	struct window *w = extent_window(e);
 	bool huge = s == &source_device || want_huge(h);
 	char *addr = extent_addr(e);
-	size_t done = n;
+	size_t done = n, room = 0;
 
+	if (extent_index(e) + n == w->grown >> EXTENT_SHIFT)
+		room = w->size - w->grown;
+	if (e->state == EXTENT_FRESH && s == &source_anon)
+		source_device_leave(addr, n << EXTENT_SHIFT, h->node);
 	if (e->state == EXTENT_FRESH || s->recommit)
-		done = s->commit(addr, n << EXTENT_SHIFT, h->node, huge) >> EXTENT_SHIFT;
+		done = s->commit(addr, n << EXTENT_SHIFT, room, h->node, huge) >> EXTENT_SHIFT;
 	else
 		huge = e->huge;
 	for (size_t i = 0; i < done; i++)
@@ -105,7 +111,7 @@ static bool commit_alike(struct pageheap *h, struct extent *e, size_t n)
 	h->stats.fallbacks += n - done;
 	for (; done < n; done++) {
 		huge = want_huge(h);
-		if (!source_anon.commit(addr + (done << EXTENT_SHIFT), EXTENT_SIZE, h->node, huge))
+		if (!source_anon.commit(addr + (done << EXTENT_SHIFT), EXTENT_SIZE, 0, h->node, huge))
 			break;
 		extent_has_memory(h, e + done, &source_anon, huge);
 	}

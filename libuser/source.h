@@ -39,9 +39,10 @@ struct source {
 	 * Give [addr, addr + len) memory that reads as zero, near @node, on
 	 * huge pages at once if @huge. The range is a reservation, or memory
 	 * of this source that was purged. Returns the bytes that got it, from
-	 * the front; the rest is a reservation afterwards.
+	 * the front; the rest is a reservation afterwards. @room bytes behind
+	 * the range are fresh reservation too and may be prepared for later.
 	 */
-	size_t (*commit)(char *addr, size_t len, unsigned int node, bool huge);
+	size_t (*commit)(char *addr, size_t len, size_t room, unsigned int node, bool huge);
 
 	/*
 	 * Contents and memory of @n ranges gone now (multiples of purge_unit);

@@ -14,8 +14,9 @@ static bool anon_ready(void)
 	return true;
 }
 
-static size_t anon_commit(char *addr, size_t len, unsigned int node, bool huge)
+static size_t anon_commit(char *addr, size_t len, size_t room, unsigned int node, bool huge)
 {
+	(void)room;
 	(void)node;
 	if (!os_commit(addr, len))
 		return 0;

@@ -21,6 +21,12 @@
 #include "source.h"
 #include "source_dev.h"
 
+/*
+ * The device is mapped ahead of use in steps of this many bytes: one mapping
+ * for many extents, and a core dump walks no further.
+ */
+#define CHUNK		(64 * EXTENT_SIZE)
+
 /* Out of the way of programs that expect the lowest free number. */
 #define FD_FLOOR	512
 
@@ -34,6 +40,7 @@ static struct lock dev_lock = LOCK_INIT(RANK_SOURCE);
 static int dev_fd = -1;
 static struct stat dev_id;	/* what the descriptor was when it was opened */
 static bool dev_refused;	/* no such device: not tried again */
+static bool dev_used;		/* something is or was mapped from it */
 
 static bool same_file(const struct stat *a, const struct stat *b)
 {
@@ -103,6 +110,7 @@ static bool dev_ready(void)
  */
 static bool map_range(int fd, char *addr, size_t len)
 {
+	dev_used = true;
 	return mmap(addr, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
 		    (off_t)(uintptr_t)addr) != MAP_FAILED;
 }
@@ -129,7 +137,7 @@ static void leave_range(char *addr, size_t len, unsigned int node)
 		os_prefer_node(addr, len, node);
 }
 
-static size_t dev_commit(char *addr, size_t len, unsigned int node, bool huge)
+static size_t dev_commit(char *addr, size_t len, size_t room, unsigned int node, bool huge)
 {
 	int saved = errno, fd = source_device_fd();
 	size_t done = 0;
@@ -145,7 +153,7 @@ static size_t dev_commit(char *addr, size_t len, unsigned int node, bool huge)
 	 * not ours yet (ENXIO). Try first: it is the common case.
 	 */
 	done = commit_at(fd, addr, len, node);
-	if (!done && errno == ENXIO && map_range(fd, addr, len))
+	if (!done && errno == ENXIO && map_range(fd, addr, min(round_up(len, CHUNK), len + room)))
 		done = commit_at(fd, addr, len, node);
 	if (done < len)
 		leave_range(addr + done, len - done, node);
@@ -178,6 +186,12 @@ static bool dev_purge(const struct source_range *ranges, unsigned int n)
 	}
 	errno = saved;
 	return ok;
+}
+
+void source_device_leave(char *addr, size_t len, unsigned int node)
+{
+	if (dev_used)
+		leave_range(addr, len, node);
 }
 
 void source_device_fork(bool child)

@@ -15,6 +15,12 @@
  */
 int source_device_fd(void);
 
+/*
+ * Fresh addresses that another source is about to take: undo what a commit
+ * prepared ahead there.
+ */
+void source_device_leave(char *addr, size_t len, unsigned int node);
+
 /* Around fork(): take the lock before, then release or reset it after. */
 void source_device_prefork(void);
 void source_device_fork(bool child);
