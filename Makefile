@@ -20,12 +20,14 @@ comma := ,
 all: lib modules tools ## build everything: library, module for each kernel, tools (default)
 
 # --- the library ---
-# override*.c give libc's, C++'s and jemalloc's names to the allocator; without
-# them it is libashlar-prefixed, which replaces nothing.
+# Compiled twice: with ASHLAR_OVERRIDE=1 (libuser/alias.h) and the files override*.c the allocator
+# answers to libc's, C++'s and jemalloc's names; without, it is
+# libashlar-prefixed, which replaces nothing.
 
 LIB_SOURCES := $(sort $(wildcard libuser/*.c))
-LIB_OBJECTS := $(LIB_SOURCES:libuser/%.c=$(B)/obj/%.o)
-CORE_OBJECTS := $(filter-out $(B)/obj/override%,$(LIB_OBJECTS))
+LIB_OBJECTS := $(LIB_SOURCES:libuser/%.c=$(B)/obj/override/%.o)
+CORE_SOURCES := $(filter-out libuser/override%,$(LIB_SOURCES))
+CORE_OBJECTS := $(CORE_SOURCES:libuser/%.c=$(B)/obj/prefixed/%.o)
 
 CFLAGS ?= -O2 -g
 LIB_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -ftls-model=initial-exec \
@@ -37,8 +39,11 @@ LIB_LDFLAGS := -shared -Wl,-z,defs,-z,now,-z,relro,--as-needed,-O1
 lib: ## build the library alone; needs no kernel headers
 lib: $(foreach l,libashlar libashlar-prefixed,$(B)/$l.so $(B)/$l.a)
 
-$(B)/obj/%.o: libuser/%.c Makefile | $(B)/obj
-	$(CC) $(LIB_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/obj/override/%.o: libuser/%.c Makefile | $(B)/obj
+	$(CC) $(LIB_CFLAGS) -DASHLAR_OVERRIDE=1 $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/obj/prefixed/%.o: libuser/%.c Makefile | $(B)/obj
+	$(CC) $(LIB_CFLAGS) -DASHLAR_OVERRIDE=0 $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The export maps say what is public.
 $(B)/libashlar.so.$(SOVERSION): $(LIB_OBJECTS) $(wildcard libuser/libashlar.map)
@@ -64,9 +69,9 @@ $(B)/%.a:
 	$(AR) rcs $@ $(B)/obj/$*.lib
 
 $(B)/obj:
-	mkdir -p $@
+	mkdir -p $@/override $@/prefixed
 
--include $(LIB_OBJECTS:.o=.d)
+-include $(LIB_OBJECTS:.o=.d) $(CORE_OBJECTS:.o=.d)
 
 # --- the module ---
 # Built in a tree of links, one for each kernel: objects of two kernels never
