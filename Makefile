@@ -20,7 +20,7 @@ comma := ,
 all: lib modules tools ## build everything: library, module for each kernel, tools (default)
 
 # --- the library ---
-# Compiled twice: with ASHLAR_OVERRIDE=1 (libuser/alias.h) and the files override*.c the allocator
+# Compiled twice: with ASHLAR_OVERRIDE=1 (libuser/alias.h) and override*.c it
 # answers to libc's, C++'s and jemalloc's names; without, it is
 # libashlar-prefixed, which replaces nothing.
 
@@ -30,7 +30,8 @@ CORE_SOURCES := $(filter-out libuser/override%,$(LIB_SOURCES))
 CORE_OBJECTS := $(CORE_SOURCES:libuser/%.c=$(B)/obj/prefixed/%.o)
 
 CFLAGS ?= -O2 -g
-LIB_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -ftls-model=initial-exec \
+LIB_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden \
+	-ftls-model=initial-exec \
 	-fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc \
 	-fno-builtin-free -Wall -Wextra -Wundef -Werror \
 	-Iinclude -Iinclude/uapi -Ilibuser
@@ -39,10 +40,10 @@ LIB_LDFLAGS := -shared -Wl,-z,defs,-z,now,-z,relro,--as-needed,-O1
 lib: ## build the library alone; needs no kernel headers
 lib: $(foreach l,libashlar libashlar-prefixed,$(B)/$l.so $(B)/$l.a)
 
-$(B)/obj/override/%.o: libuser/%.c Makefile | $(B)/obj
+$(B)/obj/override/%.o: libuser/%.c Makefile | $(B)/obj/override
 	$(CC) $(LIB_CFLAGS) -DASHLAR_OVERRIDE=1 $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/obj/prefixed/%.o: libuser/%.c Makefile | $(B)/obj
+$(B)/obj/prefixed/%.o: libuser/%.c Makefile | $(B)/obj/prefixed
 	$(CC) $(LIB_CFLAGS) -DASHLAR_OVERRIDE=0 $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The export maps say what is public.
@@ -68,8 +69,8 @@ $(B)/%.a:
 	rm -f $@
 	$(AR) rcs $@ $(B)/obj/$*.lib
 
-$(B)/obj:
-	mkdir -p $@/override $@/prefixed
+$(B)/obj $(B)/obj/override $(B)/obj/prefixed:
+	mkdir -p $@
 
 -include $(LIB_OBJECTS:.o=.d) $(CORE_OBJECTS:.o=.d)
 
