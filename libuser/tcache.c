@@ -13,8 +13,8 @@
  * A stack begins with CAP_FIRST slots and doubles when it runs full or empty
  * for the second time between two GCs; a thread that frees ten blocks needs no more.
  */
-#define CAP_FIRST	15
-#define CAP_LARGE	64
+#define CAP_FIRST	15u
+#define CAP_LARGE	64u
 
 /* Look at the clock for decay no more often than this. */
 #define TICK_MS		50
@@ -56,7 +56,7 @@ static void stack_adapt(struct cbin *b)
 {
 	b->use++;
 	if (b->cap < b->cap_max && (!b->cap || b->use >= 2))
-		stack_grow(b, min(max(b->cap * 2u + 1, CAP_FIRST), b->cap_max));
+		stack_grow(b, min(max(b->cap * 2u + 1, CAP_FIRST), (unsigned int)b->cap_max));
 }
 
 void tcache_bind(struct tcache *t, struct arena *a)

@@ -36,8 +36,9 @@
 #define EXTENT_PAGES	((unsigned int)(EXTENT_SIZE >> PAGE_SHIFT))
 #define CACHE_LINE	64
 
-#define min(a, b)	((a) < (b) ? (a) : (b))
-#define max(a, b)	((a) > (b) ? (a) : (b))
+/* Each argument is evaluated once. */
+#define min(a, b)	(__extension__ ({ __auto_type a_ = (a); __auto_type b_ = (b); a_ < b_ ? a_ : b_; }))
+#define max(a, b)	(__extension__ ({ __auto_type a_ = (a); __auto_type b_ = (b); a_ > b_ ? a_ : b_; }))
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /* Round up or down to a power of two; round_up(x) may wrap to 0. */
