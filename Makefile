@@ -12,6 +12,10 @@ DESTDIR ?=
 B := build
 comma := ,
 
+# V=1 shows the commands instead of what they make.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $@)
+
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all lib modules tools deps check check-debug demo bench bench-instr \
@@ -41,22 +45,25 @@ lib: ## build the library alone; needs no kernel headers
 lib: $(foreach l,libashlar libashlar-prefixed,$(B)/$l.so $(B)/$l.a)
 
 $(B)/obj/override/%.o: libuser/%.c Makefile | $(B)/obj/override
-	$(CC) $(LIB_CFLAGS) -DASHLAR_OVERRIDE=1 $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(LIB_CFLAGS) -DASHLAR_OVERRIDE=1 $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/obj/prefixed/%.o: libuser/%.c Makefile | $(B)/obj/prefixed
-	$(CC) $(LIB_CFLAGS) -DASHLAR_OVERRIDE=0 $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(LIB_CFLAGS) -DASHLAR_OVERRIDE=0 $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The export maps say what is public.
 $(B)/libashlar.so.$(SOVERSION): $(LIB_OBJECTS) $(wildcard libuser/libashlar.map)
 $(B)/libashlar-prefixed.so.$(SOVERSION): $(CORE_OBJECTS) \
 	$(wildcard libuser/libashlar-prefixed.map)
 $(B)/%.so.$(SOVERSION):
-	$(CC) $(LIB_LDFLAGS) $(CFLAGS) -Wl,-soname,$(@F) \
+	$(call say,LD)
+	$(Q)$(CC) $(LIB_LDFLAGS) $(CFLAGS) -Wl,-soname,$(@F) \
 		$(addprefix -Wl$(comma)--version-script=,$(filter %.map,$^)) \
 		-o $@ $(filter %.o,$^)
 
 $(B)/%.so: $(B)/%.so.$(SOVERSION)
-	ln -sf $(<F) $@
+	$(Q)ln -sf $(<F) $@
 
 $(B)/libashlar.a: $(LIB_OBJECTS)
 $(B)/libashlar-prefixed.a: $(CORE_OBJECTS)
@@ -64,13 +71,14 @@ $(B)/libashlar-prefixed.a: $(CORE_OBJECTS)
 # One object, so that all names come together or not at all, with what the
 # library shares between its own files made local.
 $(B)/%.a:
-	$(LD) -r -o $(B)/obj/$*.lib $^
-	objcopy --localize-hidden $(B)/obj/$*.lib
-	rm -f $@
-	$(AR) rcs $@ $(B)/obj/$*.lib
+	$(call say,AR)
+	$(Q)$(LD) -r -o $(B)/obj/$*.lib $^
+	$(Q)objcopy --localize-hidden $(B)/obj/$*.lib
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $(B)/obj/$*.lib
 
 $(B)/obj $(B)/obj/override $(B)/obj/prefixed:
-	mkdir -p $@
+	$(Q)mkdir -p $@
 
 -include $(LIB_OBJECTS:.o=.d) $(CORE_OBJECTS:.o=.d)
 
@@ -104,7 +112,7 @@ module:
 		[ -e $(M)/$$file ] || { mkdir -p $(M)/$$(dirname $$file) && \
 		ln -s $(CURDIR)/$$file $(M)/$$file; } || exit 1; \
 	done
-	+$(MAKE) -C $(HEADERS) M=$(M) modules
+	+$(Q)$(MAKE) --no-print-directory -C $(HEADERS) M=$(M) modules
 
 # --- the tools ---
 
@@ -113,7 +121,8 @@ TOOLS := $(patsubst tools/%.c,$(B)/%,$(sort $(wildcard tools/*.c)))
 tools: $(TOOLS) ## build the tools
 
 $(B)/%: tools/%.c Makefile | $(B)/obj
-	$(CC) -std=gnu11 -Wall -Wextra -Wundef -Werror -Iinclude -Iinclude/uapi \
+	$(call say,CC)
+	$(Q)$(CC) -std=gnu11 -Wall -Wextra -Wundef -Werror -Iinclude -Iinclude/uapi \
 		$(CFLAGS) -MMD -MP -MF $(B)/obj/$*.tool.d -o $@ $< -lnuma
 
 -include $(TOOLS:$(B)/%=$(B)/obj/%.tool.d)
