@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+/* Forced PURGE and FREE: gone when the call returns, zero when touched again. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "kselftest_harness.h"
+#include "common.h"
+
+TEST(gone_and_zero)
+{
+	long out = nodes_sum("out");
+	int fd = dev_open();
+	char *p = dev_memory(fd, 8);
+	struct ashlar_stat stat;
+	size_t done;
+
+	memset(p, 0x5a, 8 * EXTENT);
+	EXPECT_EQ(out + 8, nodes_sum("out"));
+	ASSERT_EQ(0, dev_purge(fd, p, 8, &done));
+	EXPECT_EQ(8, done);
+	EXPECT_EQ(0, smaps_kb(p, "Rss"));
+	EXPECT_TRUE(out_returns_to(out));
+	ASSERT_EQ(0, dev_stat(fd, p, &stat));
+	EXPECT_EQ(0, stat.committed);
+	EXPECT_EQ(8, stat.purged);
+	EXPECT_TRUE(bytes_are(p, 0, 8 * EXTENT));
+	EXPECT_EQ(8 * EXTENT / 1024, smaps_kb(p, "FilePmdMapped"));
+	ASSERT_EQ(0, dev_stat(fd, p, &stat));
+	EXPECT_EQ(8, stat.committed);
+	EXPECT_EQ(0, stat.purged);
+	EXPECT_EQ(16, stat.allocs);
+	EXPECT_EQ(stat.allocs, stat.hits + stat.misses);
+}
+
+TEST(alloc_recommits)
+{
+	int fd = dev_open();
+	char *p = dev_memory(fd, 2);
+
+	memset(p, 1, 2 * EXTENT);
+	ASSERT_EQ(0, dev_purge(fd, p, 2, NULL));
+	EXPECT_EQ(0, dev_alloc(fd, p, 1));
+	EXPECT_EQ(ASHLAR_STATE_OWNED, dev_extent(fd, p).state);
+	EXPECT_EQ(ASHLAR_STATE_PURGED, dev_extent(fd, p + EXTENT).state);
+	EXPECT_EQ(-EEXIST, dev_alloc(fd, p, 1));
+	EXPECT_TRUE(bytes_are(p, 0, 2 * EXTENT));
+}
+
+TEST(passes_over_what_is_not_there)
+{
+	int fd = dev_open();
+	char *p = dev_map(fd, 6);
+	size_t done;
+
+	ASSERT_EQ(0, dev_alloc(fd, p + EXTENT, 1));
+	ASSERT_EQ(0, dev_alloc(fd, p + 4 * EXTENT, 1));
+	ASSERT_EQ(0, dev_purge(fd, p, 6, &done));
+	EXPECT_EQ(2, done);
+	ASSERT_EQ(0, dev_purge(fd, p, 6, &done));
+	EXPECT_EQ(0, done);
+	EXPECT_TRUE(read_is_sigbus(p));
+	EXPECT_FALSE(read_is_sigbus(p + EXTENT));
+	/* FREE takes purged ones too: their promise ends. */
+	ASSERT_EQ(0, dev_free(fd, p, 6, &done));
+	EXPECT_EQ(2, done);
+	EXPECT_TRUE(read_is_sigbus(p + EXTENT));
+	EXPECT_TRUE(read_is_sigbus(p + 4 * EXTENT));
+	ASSERT_EQ(0, dev_free(fd, p, 6, &done));
+	EXPECT_EQ(0, done);
+}
+
+TEST(vector_of_ranges)
+{
+	enum { N = 64 };
+	int fd = dev_open();
+	char *p = dev_map(fd, N);
+	struct ashlar_range ranges[N / 2];
+	struct ashlar_purge purge = {
+		.size = sizeof(purge), .flags = ASHLAR_PURGE_FORCED,
+		.ranges = (uintptr_t)ranges, .nr_ranges = N / 2,
+	};
+	size_t i;
+
+	ASSERT_EQ(0, dev_alloc(fd, p, N));
+	for (i = 0; i < N; i++)
+		p[i * EXTENT] = i + 1;
+	/* Every other one, backwards, one of them twice. */
+	for (i = 0; i < N / 2; i++) {
+		ranges[i].addr = (uintptr_t)p + (N - 2 - 2 * i) * EXTENT;
+		ranges[i].length = EXTENT;
+	}
+	ranges[0] = ranges[1];
+	ASSERT_EQ(0, dev_call(fd, ASHLAR_IOC_PURGE, &purge));
+	EXPECT_EQ(N / 2 - 1, purge.done);
+	for (i = 0; i < N; i++)
+		EXPECT_EQ(i % 2 || i == N - 2 ? i + 1 : 0, p[i * EXTENT]);
+}
+
+/*
+ * Threads write to extents that others purge, free and allocate: each byte is
+ * then zero or what was written there, SIGBUS does not occur for purged ones,
+ * and nothing is left over.
+ */
+#define RACE_EXTENTS 4
+#define RACE_ROUNDS 400
+
+struct race {
+	int fd;
+	char *p;
+	volatile bool stop;
+	volatile int wrong;
+};
+
+static void *race_touch(void *arg)
+{
+	struct race *race = arg;
+	uint32_t state = (uintptr_t)&state | 1;
+
+	while (!race->stop) {
+		volatile char *at = race->p + random_next(&state) %
+				    (RACE_EXTENTS * EXTENT);
+		char byte = *at;
+
+		if (byte && byte != 0x33)
+			race->wrong++;
+		*at = 0x33;
+	}
+	return NULL;
+}
+
+static void *race_purge(void *arg)
+{
+	struct race *race = arg;
+	uint32_t state = (uintptr_t)&state | 1;
+	int i;
+
+	for (i = 0; i < RACE_ROUNDS; i++) {
+		size_t first = random_next(&state) % RACE_EXTENTS;
+		size_t n = 1 + random_next(&state) % (RACE_EXTENTS - first);
+		int err = dev_purge(race->fd, race->p + first * EXTENT, n, NULL);
+
+		if (!err && i % 4 == 0)
+			err = dev_alloc_on(race->fd, race->p + first * EXTENT, n,
+					   ASHLAR_NODE_LOCAL, 0, NULL);
+		if (err && err != -EEXIST)
+			race->wrong++;
+	}
+	return NULL;
+}
+
+TEST(purge_against_touch)
+{
+	long out = nodes_sum("out");
+	struct race race = { .fd = dev_open() };
+	pthread_t touchers[2], purgers[2];
+	struct ashlar_stat stat;
+	int i;
+
+	race.p = dev_memory(race.fd, RACE_EXTENTS);
+	/* One extent is cut into pieces and mapped by PTEs. */
+	ASSERT_EQ(0, mprotect(race.p + EXTENT + PAGE, PAGE, PROT_READ));
+	ASSERT_EQ(0, mprotect(race.p + EXTENT + PAGE, PAGE,
+			      PROT_READ | PROT_WRITE));
+	for (i = 0; i < 2; i++) {
+		pthread_create(&touchers[i], NULL, race_touch, &race);
+		pthread_create(&purgers[i], NULL, race_purge, &race);
+	}
+	for (i = 0; i < 2; i++)
+		pthread_join(purgers[i], NULL);
+	race.stop = true;
+	for (i = 0; i < 2; i++)
+		pthread_join(touchers[i], NULL);
+	EXPECT_EQ(0, race.wrong);
+	ASSERT_EQ(0, dev_stat(race.fd, race.p, &stat));
+	EXPECT_EQ(RACE_EXTENTS, stat.committed + stat.purged);
+	EXPECT_EQ(stat.allocs, stat.hits + stat.misses);
+	EXPECT_EQ(stat.committed, stat.allocs - stat.purges);
+	EXPECT_EQ(out + stat.committed, nodes_sum("out"));
+	munmap(race.p, RACE_EXTENTS * EXTENT);
+	EXPECT_TRUE(out_returns_to(out));
+}
+
+/* The same calls at once, and munmap in the middle of them. */
+static void *race_calls(void *arg)
+{
+	struct race *race = arg;
+	uint32_t state = (uintptr_t)&state | 1;
+
+	while (!race->stop) {
+		char *at = race->p + random_next(&state) % RACE_EXTENTS * EXTENT;
+
+		switch (random_next(&state) % 4) {
+		case 0:
+			dev_alloc_on(race->fd, at, 1, ASHLAR_NODE_LOCAL,
+				     ASHLAR_ALLOC_POPULATE, NULL);
+			break;
+		case 1:
+			dev_free(race->fd, at, 1, NULL);
+			break;
+		case 2:
+			dev_purge(race->fd, race->p, RACE_EXTENTS, NULL);
+			break;
+		case 3:
+			madvise(at, EXTENT, MADV_POPULATE_WRITE);
+			break;
+		}
+	}
+	return NULL;
+}
+
+TEST(calls_against_munmap)
+{
+	long out = nodes_sum("out");
+	struct race race = { .fd = dev_open() };
+	pthread_t callers[3];
+	int i;
+
+	race.p = dev_map(race.fd, RACE_EXTENTS);
+	for (i = 0; i < 3; i++)
+		pthread_create(&callers[i], NULL, race_calls, &race);
+	for (i = 0; i < RACE_ROUNDS; i++) {
+		size_t at = i % RACE_EXTENTS;
+
+		EXPECT_EQ(0, munmap(race.p + at * EXTENT, EXTENT));
+		EXPECT_NE(NULL, dev_map_at(race.fd, race.p + at * EXTENT, 1, at));
+		usleep(1000);
+	}
+	race.stop = true;
+	for (i = 0; i < 3; i++)
+		pthread_join(callers[i], NULL);
+	munmap(race.p, RACE_EXTENTS * EXTENT);
+	EXPECT_TRUE(out_returns_to(out));
+}
+
+TEST_HARNESS_MAIN
