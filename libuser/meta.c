@@ -44,10 +44,13 @@ bool growing_need(struct growing *g, size_t need)
 	return true;
 }
 
-/* Records of a process are few: 1/64 of the address space they describe is ample. */
+/* Records of a process are few: 1/32 of its address space is ample, where that is limited. */
 static bool region_reserve(void)
 {
-	for (size_t size = 4 * GB; size >= 16 * MB; size /= 2) {
+	size_t most = min(4 * GB, os_address_limit() / 32);
+
+	for (size_t size = round_up(most, EXTENT_SIZE); size >= EXTENT_SIZE;
+	     size = round_down(size / 2, EXTENT_SIZE)) {
 		region.base = os_reserve(size);
 		if (region.base) {
 			region.size = size;

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <time.h>
@@ -184,6 +185,15 @@ unsigned int os_cpus(void)
 	if (quota && quota < cpus)
 		cpus = quota;
 	return max(cpus, 1u);
+}
+
+size_t os_address_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_AS, &rl) || rl.rlim_cur == RLIM_INFINITY)
+		return SIZE_MAX;
+	return rl.rlim_cur;
 }
 
 size_t os_physical(void)

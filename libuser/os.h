@@ -46,6 +46,9 @@ unsigned int os_current_node(void);
 /* CPUs that affinity and the cgroup's quota leave this process, at least 1. */
 unsigned int os_cpus(void);
 
+/* What RLIMIT_AS leaves this process in all, SIZE_MAX if nothing limits it. */
+size_t os_address_limit(void);
+
 /* Physical memory of the machine in bytes. */
 size_t os_physical(void);
 
