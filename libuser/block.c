@@ -64,7 +64,7 @@ static inline void *large_cached(struct tcache *t, size_t size)
 	b = &t->bins[sizeclass_large(size)];
 	if (likely(b->nlarge))
 		return tcache_pop_large(t, b);
-	for (int i = 1; i <= 2; i++) {
+	for (int i = 1; i <= LARGE_ABOVE; i++) {
 		if (b[i].nlarge)
 			return tcache_pop_large(t, b + i);
 	}

@@ -28,6 +28,9 @@ struct cbin {
 
 _Static_assert(sizeof(struct cbin) == CLASS_STRIDE, "size table's offsets");
 
+/* A large request may be served by the stack of one of so many classes above its own. */
+#define LARGE_ABOVE	2
+
 /* Blocks of other nodes wait here to go home together. */
 #define REMOTE_MAX	64u
 
@@ -40,7 +43,8 @@ struct tcache {
 	size_t limit;		/* bytes from base that have had memory when last looked */
 	const uint8_t *classes;	/* home window's class map */
 	int64_t countdown;	/* bytes to allocate until tcache_event() */
-	struct cbin bins[CLASS_HUGE + 1];	/* [CLASS_NONE] and [CLASS_HUGE]: always full and empty */
+	/* [CLASS_NONE] and those above CLASS_LARGE_LAST: always full and empty. */
+	struct cbin bins[CLASS_LARGE_LAST + 1 + LARGE_ABOVE];
 	struct window *home;
 	struct arena *arena;
 	uint64_t owner;		/* pthread_self() of the thread; guarded by threads' lock */
