@@ -78,16 +78,20 @@ static struct ashlar_range *ranges_get(u64 user, u32 nr)
 	return ranges;
 }
 
-/* Between two extents: let others have the CPU, the lock, and the process. */
+/*
+ * Between two extents: let others have the CPU, the lock, and the process.
+ * Returns 1 if the mmap lock was dropped in between; or -EINTR, and then it
+ * is not held any more.
+ */
 static int breathe(struct mm_struct *mm)
 {
-	if (fatal_signal_pending(current))
-		return -EINTR;
-	if (!need_resched() && !mmap_lock_is_contended(mm))
+	bool dying = fatal_signal_pending(current);
+
+	if (!dying && !need_resched() && !mmap_lock_is_contended(mm))
 		return 0;
 	mmap_read_unlock(mm);
 	cond_resched();
-	return mmap_read_lock_killable(mm) ? -EINTR : 1;
+	return dying || mmap_read_lock_killable(mm) ? -EINTR : 1;
 }
 
 /* Map an extent that was just committed. Failing is not an error. */

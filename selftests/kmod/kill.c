@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+/* kill -9 in the middle of things: every extent comes back. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "kselftest_harness.h"
+#include "common.h"
+
+#define N 16
+
+static void *allocate_for_ever(void *arg)
+{
+	int fd = dev_open();
+	char *p = dev_map(fd, N);
+
+	for (;;) {
+		size_t done;
+
+		dev_alloc_on(fd, p, N, ASHLAR_NODE_LOCAL,
+			     ASHLAR_ALLOC_POPULATE, &done);
+		if (done)
+			memset(p, 1, done * EXTENT);
+		dev_purge(fd, p, N / 2, NULL);
+		p[0] = 1;
+		dev_free(fd, p, N, NULL);
+	}
+	return NULL;
+}
+
+/* A child with threads in all calls, which forks on too. */
+static void busy_child(void)
+{
+	pthread_t thread;
+	pid_t pid;
+
+	/* What it cannot touch for lack of memory must not end it early. */
+	signal(SIGBUS, SIG_IGN);
+	pthread_create(&thread, NULL, allocate_for_ever, NULL);
+	pthread_create(&thread, NULL, allocate_for_ever, NULL);
+	for (;;) {
+		pid = fork();
+		if (!pid) {
+			usleep(1000);
+			_exit(0);
+		}
+		waitpid(pid, NULL, 0);
+	}
+}
+
+TEST(kill_in_mid_allocation)
+{
+	long out = nodes_sum("out");
+	int round;
+
+	for (round = 0; round < 12; round++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			setpgid(0, 0);
+			busy_child();
+		}
+		setpgid(pid, pid);
+		usleep(20000 + round * 7000);
+		ASSERT_EQ(0, kill(-pid, SIGKILL));
+		child_status(pid);
+	}
+	EXPECT_TRUE(out_returns_to(out));
+}
+
+/* A killed process's extents are back when its parent has waited for it. */
+TEST(back_when_reaped)
+{
+	long out = nodes_sum("out");
+	struct turn turn;
+	pid_t pid;
+
+	turn_init(&turn);
+	pid = fork();
+	if (!pid) {
+		int fd = dev_open();
+
+		memset(dev_memory(fd, N), 1, N * EXTENT);
+		turn_give(&turn);
+		pause();
+	}
+	turn_wait(&turn);
+	EXPECT_EQ(out + N, nodes_sum("out"));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(128 + SIGKILL, child_status(pid));
+	EXPECT_EQ(out, nodes_sum("out"));
+}
+
+/* Counters that balance: what went out is in use, or came back. */
+TEST(counters_balance)
+{
+	long took, gave;
+	int node;
+
+	for (node = 0; node <= nodes_highest(); node++) {
+		if (node_value(node, "ready") < 0)
+			continue;
+		took = node_value(node, "hits") + node_value(node, "misses");
+		gave = node_value(node, "out") + node_value(node, "returned");
+		EXPECT_EQ(took, gave) TH_LOG("node %d", node);
+	}
+}
+
+TEST_HARNESS_MAIN

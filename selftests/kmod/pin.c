@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+/* Long-term pins: io_uring's fixed buffers, across forks and afterwards. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include <liburing.h>
+#include "kselftest_harness.h"
+#include "common.h"
+
+#define N 2
+
+FIXTURE(pin)
+{
+	long out;
+	int fd, file;
+	char *p;
+	struct io_uring ring;
+	bool refused;		/* 6.1 registers no file-backed memory */
+};
+
+static int register_buffer(struct io_uring *ring, char *p, size_t size)
+{
+	struct iovec iov = { p, size };
+
+	return io_uring_register_buffers(ring, &iov, 1);
+}
+
+FIXTURE_SETUP(pin)
+{
+	static const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	int err;
+
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	self->out = nodes_sum("out");
+	self->fd = dev_open();
+	self->p = dev_memory(self->fd, N);
+	memset(self->p, 1, N * EXTENT);
+	self->file = memfd_create("data", 0);
+	memset(self->p, 7, PAGE);
+	ASSERT_EQ(PAGE, write(self->file, self->p, PAGE));
+	memset(self->p, 1, PAGE);
+	err = io_uring_queue_init(8, &self->ring, 0);
+	if (err == -ENOSYS || err == -EPERM)
+		SKIP(return, "no io_uring here");
+	ASSERT_EQ(0, err);
+	err = register_buffer(&self->ring, self->p, EXTENT);
+	self->refused = err == -EOPNOTSUPP;
+	if (!self->refused)
+		ASSERT_EQ(0, err);
+}
+
+FIXTURE_TEARDOWN(pin)
+{
+	io_uring_queue_exit(&self->ring);
+	munmap(self->p, N * EXTENT);
+	close(self->file);
+	EXPECT_TRUE(out_returns_to(self->out));
+}
+
+/* Read a page of sevens from the file into the pinned buffer at offset at. */
+static int read_fixed(struct io_uring *ring, int file, char *at)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	struct io_uring_cqe *cqe;
+	int res;
+
+	io_uring_prep_read_fixed(sqe, file, at, PAGE, 0, 0);
+	io_uring_submit(ring);
+	if (io_uring_wait_cqe(ring, &cqe))
+		return -1;
+	res = cqe->res;
+	io_uring_cqe_seen(ring, cqe);
+	return res;
+}
+
+#define NEED_FIXED_BUFFERS()						\
+	do {								\
+		if (self->refused)					\
+			SKIP(return, "this kernel registers no file-backed buffers (6.1)"); \
+	} while (0)
+
+TEST_F(pin, registers_and_reads)
+{
+	NEED_FIXED_BUFFERS();
+	EXPECT_EQ(PAGE, read_fixed(&self->ring, self->file, self->p + 8 * PAGE));
+	EXPECT_TRUE(bytes_are(self->p + 8 * PAGE, 7, PAGE));
+	EXPECT_TRUE(bytes_are(self->p, 1, 8 * PAGE));
+	EXPECT_EQ(0, io_uring_unregister_buffers(&self->ring));
+	EXPECT_EQ(0, dev_free(self->fd, self->p, N, NULL));
+	EXPECT_EQ(self->out, nodes_sum("out"));
+}
+
+/* The kernel's writes through the pin land in the parent's memory alone. */
+TEST_F(pin, held_across_fork)
+{
+	struct turn child;
+	pid_t pid;
+
+	NEED_FIXED_BUFFERS();
+	turn_init(&child);
+	pid = fork();
+	if (!pid) {
+		turn_wait(&child);
+		if (!bytes_are(self->p, 1, N * EXTENT))
+			_exit(1);
+		memset(self->p, 3, N * EXTENT);
+		_exit(0);
+	}
+	memset(self->p + PAGE, 2, PAGE);
+	EXPECT_EQ(PAGE, read_fixed(&self->ring, self->file, self->p));
+	EXPECT_TRUE(bytes_are(self->p, 7, PAGE));
+	turn_give(&child);
+	EXPECT_EQ(0, child_status(pid));
+	EXPECT_EQ(PAGE, read_fixed(&self->ring, self->file, self->p + 2 * PAGE));
+	EXPECT_TRUE(bytes_are(self->p, 7, PAGE));
+	EXPECT_TRUE(bytes_are(self->p + PAGE, 2, PAGE));
+	EXPECT_TRUE(bytes_are(self->p + 2 * PAGE, 7, PAGE));
+	EXPECT_TRUE(bytes_are(self->p + 3 * PAGE, 1, N * EXTENT - 3 * PAGE));
+}
+
+struct attempt {
+	struct io_uring *ring;
+	char *p;
+};
+
+static bool registers(void *arg)
+{
+	struct attempt *attempt = arg;
+
+	return !register_buffer(attempt->ring, attempt->p, EXTENT);
+}
+
+/* Refused while extents are shared, and possible again soon after. */
+TEST_F(pin, registers_again_after_the_child)
+{
+	struct attempt attempt = { &self->ring, self->p + EXTENT };
+	struct turn child;
+	pid_t pid;
+
+	NEED_FIXED_BUFFERS();
+	ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
+	turn_init(&child);
+	pid = fork();
+	if (!pid) {
+		turn_wait(&child);
+		_exit(0);
+	}
+	EXPECT_EQ(-EFAULT, register_buffer(&self->ring, self->p, EXTENT));
+	turn_give(&child);
+	EXPECT_EQ(0, child_status(pid));
+	EXPECT_TRUE(eventually(registers, &attempt, 10));
+	EXPECT_EQ(PAGE, read_fixed(&self->ring, self->file, self->p + EXTENT));
+	EXPECT_TRUE(bytes_are(self->p + EXTENT, 7, PAGE));
+	EXPECT_TRUE(bytes_are(self->p + EXTENT + PAGE, 1, EXTENT - PAGE));
+}
+
+/* Freed under a pin: quarantined until it ends, and counted. */
+TEST_F(pin, freed_under_the_pin)
+{
+	long pinned = nodes_sum("pinned");
+
+	NEED_FIXED_BUFFERS();
+	ASSERT_EQ(0, dev_free(self->fd, self->p, N, NULL));
+	EXPECT_EQ(pinned + 1, nodes_sum("pinned"));
+	EXPECT_EQ(1, nodes_sum("quarantined"));
+	EXPECT_EQ(PAGE, read_fixed(&self->ring, self->file, self->p));
+	ASSERT_EQ(0, dev_alloc(self->fd, self->p, 1));
+	EXPECT_TRUE(bytes_are(self->p, 0, EXTENT));
+	EXPECT_EQ(0, io_uring_unregister_buffers(&self->ring));
+}
+
+TEST_HARNESS_MAIN
