@@ -73,9 +73,20 @@ void lock_wake(struct lock *l)
 /* Ranks this thread holds, a bit each. */
 static __thread uint32_t held __attribute__((tls_model("initial-exec")));
 
+/* Set while this thread takes every lock there is. */
+static __thread bool forking __attribute__((tls_model("initial-exec")));
+
+/* In the child the locks are reset and not dropped: nothing is held at the end. */
+void lock_check_fork(bool begins)
+{
+	forking = begins;
+	if (!begins)
+		held = 0;
+}
+
 void lock_check_take(struct lock *l)
 {
-	if (held >> l->rank)
+	if (held >> l->rank && !forking)
 		ash_fatal("lock order: taking rank %u while holding ranks 0x%x",
 			  l->rank, held);
 	held |= 1u << l->rank;
@@ -86,6 +97,11 @@ void lock_check_drop(struct lock *l)
 	held &= ~(1u << l->rank);
 }
 #else
+void lock_check_fork(bool begins)
+{
+	(void)begins;
+}
+
 void lock_check_take(struct lock *l)
 {
 	(void)l;

@@ -8,7 +8,7 @@
  * The lock order is the rank: a thread takes locks in rising rank only.
  * Locks of equal rank are never held together (fork, which holds them all,
  * takes them in address order while nobody else can hold two).
- * A debug build checks this.
+ * A debug build checks this, except between lock_check_fork(true) and (false).
  */
 #ifndef ASHLAR_LOCK_H
 #define ASHLAR_LOCK_H
@@ -47,6 +47,7 @@ void lock_slow(struct lock *l);
 void lock_wake(struct lock *l);
 void lock_check_take(struct lock *l);
 void lock_check_drop(struct lock *l);
+void lock_check_fork(bool begins);
 
 static inline void lock_take(struct lock *l)
 {

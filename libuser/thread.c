@@ -241,6 +241,7 @@ bool thread_set_arena(unsigned int index)
 static void prefork(void)
 {
 	background_prefork();
+	lock_check_fork(true);
 	lock_take(&init_lock);
 	lock_take(&threads_lock);
 	arenas_prefork();
@@ -257,6 +258,7 @@ static void postfork_parent(void)
 	arenas_postfork(false);
 	lock_drop(&threads_lock);
 	lock_drop(&init_lock);
+	lock_check_fork(false);
 	background_postfork(false);
 }
 
@@ -286,6 +288,7 @@ static void postfork_child(void)
 	arenas_postfork(true);
 	lock_init(&threads_lock, RANK_THREADS);
 	lock_init(&init_lock, RANK_INIT);
+	lock_check_fork(false);
 	forget_others();
 	background_postfork(true);
 }
