@@ -9,7 +9,7 @@
 #include "source_dev.h"
 
 /* Below this much heap a huge page is likelier to be waste than speed. */
-#define THP_AUTO_EXTENTS	16
+#define THP_AUTO_EXTENTS	32
 
 /* Extents at a time that a window is extended by, so that maps grow rarely. */
 #define SMALL_START_EXTENTS	1
