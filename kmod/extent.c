@@ -210,9 +210,8 @@ void ashlar_extents_exit(void)
 {
 	struct ashlar_extent *extent, *next;
 	struct ashlar_pool *pool;
-	int nid;
 
-	for_each_ashlar_pool(pool, nid) {
+	for (pool = ashlar_pool_next(NULL); pool; pool = ashlar_pool_next(pool)) {
 		list_for_each_entry_safe(extent, next, &pool->quarantine, link) {
 			/* A poisoned page is never let go, a pinned one by its pin. */
 			if (!ashlar_extent_poisoned(extent))

@@ -33,7 +33,7 @@ struct ashlar_space {
 	struct kref ref;
 	struct inode *inode;
 	struct inode *account;
-	spinlock_t lock;
+	spinlock_t lock;	/* for heaps */
 	struct list_head heaps;
 	atomic_long_t nr_shared;
 	struct work_struct calm;

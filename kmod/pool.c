@@ -19,6 +19,16 @@ struct ashlar_pool *ashlar_pool(int nid)
 	return pools[nid];
 }
 
+struct ashlar_pool *ashlar_pool_next(struct ashlar_pool *pool)
+{
+	int nid;
+
+	for (nid = pool ? pool->nid + 1 : 0; nid < MAX_NUMNODES; nid++)
+		if (pools[nid])
+			return pools[nid];
+	return NULL;
+}
+
 struct page *ashlar_page_make(int nid, gfp_t gfp)
 {
 	struct page *page = alloc_pages_node(nid, gfp, ASHLAR_ORDER);
@@ -219,14 +229,15 @@ int ashlar_pools_init(unsigned long low, unsigned long high)
 
 void ashlar_pools_exit(void)
 {
-	struct ashlar_pool *pool;
 	struct page *page, *next;
 	int nid;
 
-	for_each_ashlar_pool(pool, nid) {
-		list_for_each_entry_safe(page, next, &pool->ready, lru)
+	for (nid = 0; nid < MAX_NUMNODES; nid++) {
+		if (!pools[nid])
+			continue;
+		list_for_each_entry_safe(page, next, &pools[nid]->ready, lru)
 			put_page(page);
-		kfree(pool);
+		kfree(pools[nid]);
 		pools[nid] = NULL;
 	}
 }

@@ -59,7 +59,7 @@
  */
 struct ashlar_pool {
 	int nid;
-	spinlock_t lock;
+	spinlock_t lock;	/* for most of it, see above; a leaf */
 	struct list_head ready;
 	unsigned long nr_ready;
 	unsigned long low;
@@ -101,10 +101,8 @@ void ashlar_pools_exit(void);
 /* The node's pool, or NULL: no such node, or none with memory at load. */
 struct ashlar_pool *ashlar_pool(int nid);
 
-/* For each node that had memory when the module was loaded. */
-#define for_each_ashlar_pool(pool, nid) \
-	for ((nid) = 0; (nid) < MAX_NUMNODES; (nid)++) \
-		if (!((pool) = ashlar_pool(nid))) { } else
+/* The pool after this one, the first after NULL, and NULL after the last. */
+struct ashlar_pool *ashlar_pool_next(struct ashlar_pool *pool);
 
 /**
  * ashlar_pool_take() - a zeroed page of this node, or NULL

@@ -34,12 +34,12 @@ static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
 static int shrink_oom(struct notifier_block *nb, unsigned long action,
 		      void *data)
 {
-	unsigned long *freed = data;
+	unsigned long *freed = data, pages = 0;
 	struct ashlar_pool *pool;
-	int nid;
 
-	for_each_ashlar_pool(pool, nid)
-		*freed += ashlar_pool_shrink(pool, ULONG_MAX) * ASHLAR_PAGES;
+	for (pool = ashlar_pool_next(NULL); pool; pool = ashlar_pool_next(pool))
+		pages += ashlar_pool_shrink(pool, ULONG_MAX) * ASHLAR_PAGES;
+	*freed += pages;
 	return NOTIFY_OK;
 }
 

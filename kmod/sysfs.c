@@ -9,7 +9,8 @@
 
 struct node_attribute {
 	struct attribute attr;
-	ssize_t (*show)(struct ashlar_pool *pool, char *buf);
+	size_t offset;		/* of an atomic_long_t or unsigned long */
+	ssize_t (*show)(struct ashlar_pool *pool, size_t offset, char *buf);
 	int (*store)(struct ashlar_pool *pool, unsigned long value);
 };
 
@@ -18,94 +19,65 @@ static struct ashlar_pool *to_pool(struct kobject *kobj)
 	return container_of(kobj, struct ashlar_pool, kobj);
 }
 
-#define SHOW(_name, _format, _value)					\
-static ssize_t _name##_show(struct ashlar_pool *pool, char *buf)	\
-{									\
-	return sysfs_emit(buf, _format "\n", _value);			\
+static ssize_t counter_show(struct ashlar_pool *pool, size_t offset, char *buf)
+{
+	atomic_long_t *counter = (void *)pool + offset;
+
+	return sysfs_emit(buf, "%ld\n", atomic_long_read(counter));
 }
 
-#define NODE_RO(_name)							\
-static struct node_attribute _name##_attr = {				\
-	.attr = { .name = #_name, .mode = 0444 },			\
-	.show = _name##_show,						\
+static ssize_t level_show(struct ashlar_pool *pool, size_t offset, char *buf)
+{
+	unsigned long *level = (void *)pool + offset;
+
+	return sysfs_emit(buf, "%lu\n", READ_ONCE(*level));
 }
 
-#define NODE_RW(_name)							\
-static struct node_attribute _name##_attr = {				\
-	.attr = { .name = #_name, .mode = 0644 },			\
-	.show = _name##_show,						\
-	.store = _name##_store,						\
+static ssize_t cputime_show(struct ashlar_pool *pool, size_t offset, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", ashlar_wash_cputime(pool));
 }
 
-#define COUNTER(_name)							\
-	SHOW(_name, "%ld", atomic_long_read(&pool->_name))		\
-	NODE_RO(_name)
-
-#define LEVEL(_name)							\
-	SHOW(_name, "%lu", READ_ONCE(pool->_name))			\
-	NODE_RO(_name)
-
-COUNTER(out);
-COUNTER(hits);
-COUNTER(misses);
-COUNTER(fails);
-COUNTER(remote);
-COUNTER(washed);
-COUNTER(shrunk);
-COUNTER(returned);
-COUNTER(pinned);
-COUNTER(poisoned);
-LEVEL(quarantined);
-LEVEL(target);
-
-SHOW(ready, "%lu", READ_ONCE(pool->nr_ready))
-NODE_RO(ready);
-
-SHOW(cputime, "%llu", ashlar_wash_cputime(pool))
-NODE_RO(cputime);
-
-SHOW(low, "%lu", READ_ONCE(pool->low))
 static int low_store(struct ashlar_pool *pool, unsigned long value)
 {
 	return ashlar_pool_set(pool, value, READ_ONCE(pool->high));
 }
-NODE_RW(low);
 
-SHOW(high, "%lu", READ_ONCE(pool->high))
 static int high_store(struct ashlar_pool *pool, unsigned long value)
 {
 	return ashlar_pool_set(pool, min(value, READ_ONCE(pool->low)), value);
 }
-NODE_RW(high);
 
-SHOW(rate, "%lu", READ_ONCE(pool->rate))
 static int rate_store(struct ashlar_pool *pool, unsigned long value)
 {
 	WRITE_ONCE(pool->rate, value);
 	return 0;
 }
-NODE_RW(rate);
 
-static struct attribute *node_attrs[] = {
-	&low_attr.attr,
-	&high_attr.attr,
-	&target_attr.attr,
-	&rate_attr.attr,
-	&ready_attr.attr,
-	&out_attr.attr,
-	&hits_attr.attr,
-	&misses_attr.attr,
-	&fails_attr.attr,
-	&remote_attr.attr,
-	&washed_attr.attr,
-	&shrunk_attr.attr,
-	&returned_attr.attr,
-	&pinned_attr.attr,
-	&poisoned_attr.attr,
-	&quarantined_attr.attr,
-	&cputime_attr.attr,
-	NULL
+#define AT(_member)	offsetof(struct ashlar_pool, _member)
+
+static struct node_attribute attributes[] = {
+	{ { "low", 0644 }, AT(low), level_show, low_store },
+	{ { "high", 0644 }, AT(high), level_show, high_store },
+	{ { "rate", 0644 }, AT(rate), level_show, rate_store },
+	{ { "target", 0444 }, AT(target), level_show },
+	{ { "ready", 0444 }, AT(nr_ready), level_show },
+	{ { "quarantined", 0444 }, AT(quarantined), level_show },
+	{ { "out", 0444 }, AT(out), counter_show },
+	{ { "hits", 0444 }, AT(hits), counter_show },
+	{ { "misses", 0444 }, AT(misses), counter_show },
+	{ { "fails", 0444 }, AT(fails), counter_show },
+	{ { "remote", 0444 }, AT(remote), counter_show },
+	{ { "washed", 0444 }, AT(washed), counter_show },
+	{ { "shrunk", 0444 }, AT(shrunk), counter_show },
+	{ { "returned", 0444 }, AT(returned), counter_show },
+	{ { "pinned", 0444 }, AT(pinned), counter_show },
+	{ { "poisoned", 0444 }, AT(poisoned), counter_show },
+	{ { "cputime", 0444 }, 0, cputime_show },
 };
+
+/* The same as sysfs wants them, with a NULL at the end; filled at load. */
+static struct attribute *node_attrs[ARRAY_SIZE(attributes) + 1];
 ATTRIBUTE_GROUPS(node);
 
 static ssize_t node_show(struct kobject *kobj, struct attribute *attr,
@@ -114,7 +86,7 @@ static ssize_t node_show(struct kobject *kobj, struct attribute *attr,
 	struct node_attribute *node =
 		container_of(attr, struct node_attribute, attr);
 
-	return node->show(to_pool(kobj), buf);
+	return node->show(to_pool(kobj), node->offset, buf);
 }
 
 static ssize_t node_store(struct kobject *kobj, struct attribute *attr,
@@ -152,9 +124,8 @@ static const struct kobj_type node_type = {
 void ashlar_sysfs_exit(void)
 {
 	struct ashlar_pool *pool;
-	int nid;
 
-	for_each_ashlar_pool(pool, nid) {
+	for (pool = ashlar_pool_next(NULL); pool; pool = ashlar_pool_next(pool)) {
 		if (!pool->kobj.state_initialized)
 			continue;
 		kobject_put(&pool->kobj);
@@ -165,11 +136,14 @@ void ashlar_sysfs_exit(void)
 int ashlar_sysfs_init(struct kobject *parent)
 {
 	struct ashlar_pool *pool;
-	int nid, err;
+	size_t i;
+	int err;
 
-	for_each_ashlar_pool(pool, nid) {
+	for (i = 0; i < ARRAY_SIZE(attributes); i++)
+		node_attrs[i] = &attributes[i].attr;
+	for (pool = ashlar_pool_next(NULL); pool; pool = ashlar_pool_next(pool)) {
 		err = kobject_init_and_add(&pool->kobj, &node_type, parent,
-					   "node%d", nid);
+					   "node%d", pool->nid);
 		if (err) {
 			ashlar_sysfs_exit();
 			return err;

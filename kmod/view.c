@@ -4,17 +4,20 @@
 #include "compat.h"
 #include "view.h"
 
-#define VIEW_FIRST(vma)	((vma)->vm_pgoff)
-#define VIEW_LAST(vma)	((vma)->vm_pgoff + vma_pages(vma) - 1)
+static inline unsigned long view_start(struct vm_area_struct *vma)
+{
+	return vma->vm_pgoff;
+}
+
+static inline unsigned long view_last(struct vm_area_struct *vma)
+{
+	return vma->vm_pgoff + vma_pages(vma) - 1;
+}
 
 /* The kernel's own instance of this template is not exported. */
 INTERVAL_TREE_DEFINE(struct vm_area_struct, shared.rb, unsigned long,
-		     shared.rb_subtree_last, VIEW_FIRST, VIEW_LAST,
+		     shared.rb_subtree_last, view_start, view_last,
 		     static inline __maybe_unused, view)
-
-#define for_each_view(vma, mapping, first, last)			\
-	for (vma = view_iter_first(&(mapping)->i_mmap, first, last);	\
-	     vma; vma = view_iter_next(vma, first, last))
 
 void ashlar_view_zap(struct address_space *mapping, struct mm_struct *mm,
 		     pgoff_t first, unsigned long nr)
@@ -23,9 +26,10 @@ void ashlar_view_zap(struct address_space *mapping, struct mm_struct *mm,
 	struct vm_area_struct *vma;
 
 	i_mmap_lock_read(mapping);
-	for_each_view(vma, mapping, first, last) {
-		pgoff_t from = max(first, VIEW_FIRST(vma));
-		pgoff_t to = min(last, VIEW_LAST(vma));
+	for (vma = view_iter_first(&mapping->i_mmap, first, last); vma;
+	     vma = view_iter_next(vma, first, last)) {
+		pgoff_t from = max(first, view_start(vma));
+		pgoff_t to = min(last, view_last(vma));
 
 		if (vma->vm_mm != mm)
 			continue;
@@ -39,10 +43,12 @@ void ashlar_view_zap(struct address_space *mapping, struct mm_struct *mm,
 bool ashlar_view_covers(struct address_space *mapping, struct mm_struct *mm,
 			pgoff_t first, unsigned long nr)
 {
+	pgoff_t last = first + nr - 1;
 	struct vm_area_struct *vma;
 
 	i_mmap_lock_read(mapping);
-	for_each_view(vma, mapping, first, first + nr - 1)
+	for (vma = view_iter_first(&mapping->i_mmap, first, last); vma;
+	     vma = view_iter_next(vma, first, last))
 		if (vma->vm_mm == mm)
 			break;
 	i_mmap_unlock_read(mapping);

@@ -241,7 +241,7 @@ void ashlar_vma_calm(struct work_struct *work)
 static const char *mmap_refusal(struct vm_area_struct *vma)
 {
 	if (!(vma->vm_flags & VM_SHARED))
-		return "the mapping must be MAP_SHARED, of a descriptor open for reading and writing";
+		return "it must be MAP_SHARED, of a descriptor open for writing too";
 	if (!IS_ALIGNED(vma->vm_start | vma->vm_end, ASHLAR_EXTENT_SIZE))
 		return "address and length must be multiples of 2 MB";
 	if (!IS_ALIGNED(vma->vm_pgoff, ASHLAR_PAGES))

@@ -120,9 +120,8 @@ static int worker_start(struct ashlar_pool *pool)
 void ashlar_wash_stop(void)
 {
 	struct ashlar_pool *pool;
-	int nid;
 
-	for_each_ashlar_pool(pool, nid) {
+	for (pool = ashlar_pool_next(NULL); pool; pool = ashlar_pool_next(pool)) {
 		if (!pool->worker)
 			continue;
 		kthread_stop(pool->worker);
@@ -134,9 +133,9 @@ void ashlar_wash_stop(void)
 int ashlar_wash_start(void)
 {
 	struct ashlar_pool *pool;
-	int nid, err;
+	int err;
 
-	for_each_ashlar_pool(pool, nid) {
+	for (pool = ashlar_pool_next(NULL); pool; pool = ashlar_pool_next(pool)) {
 		err = worker_start(pool);
 		if (err) {
 			ashlar_wash_stop();

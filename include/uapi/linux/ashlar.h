@@ -198,7 +198,7 @@ struct ashlar_purge {
 #define ASHLAR_STATE_SHARED	2	/* committed, shared copy-on-write since a fork */
 #define ASHLAR_STATE_PURGED	3	/* purged by force: no memory until the next use */
 #define ASHLAR_STATE_LAZY	4	/* purged lazily: memory may vanish */
-#define ASHLAR_STATE_LOST	5	/* not copied at a fork for lack of memory: a touch is SIGBUS */
+#define ASHLAR_STATE_LOST	5	/* a fork had no memory to copy it: a touch is SIGBUS */
 
 /**
  * struct ashlar_extent_stat - where one extent is
