@@ -81,6 +81,27 @@ static inline unsigned int bits_next(const struct bits *b, unsigned int from, bo
 	return BITS_COUNT;
 }
 
+/* One more than the last set bit before @before; 0 if none. */
+static inline unsigned int bits_end_before(const struct bits *b, unsigned int before)
+{
+	unsigned int i = before / 64;
+	uint64_t w = before % 64 ? b->w[i] & ~(~0ull << (before % 64)) : 0;
+
+	while (!w && i)
+		w = b->w[--i];
+	return w ? i * 64 + 64 - (unsigned int)__builtin_clzll(w) : 0;
+}
+
+/* Length of the run of zero bits that [first, first + n), itself zero, is part of. */
+static inline unsigned int bits_zero_run_at(const struct bits *b, unsigned int first, unsigned int n)
+{
+	unsigned int end = first + n;
+
+	if (end < BITS_COUNT)
+		end = bits_next(b, end, true);
+	return end - bits_end_before(b, first);
+}
+
 /*
  * First run of at least @n zero bits whose start is a multiple of @align (a
  * power of two); BITS_COUNT if none.

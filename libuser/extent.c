@@ -64,10 +64,15 @@ static void dirty_unlink(struct pageheap *h, struct extent *e)
 
 /* --- one extent ------------------------------------------------------------------------ */
 
+/* longest has to be found again: what was the longest run got shorter. */
+#define LONGEST_UNKNOWN	UINT16_MAX
+
 bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
 {
 	unsigned int was_dirty = bits_count_range(&e->dirty, first, n);
 
+	if (bits_zero_run_at(&e->used, first, n) == e->longest)
+		e->longest = LONGEST_UNKNOWN;
 	bits_set_range(&e->used, first, n);
 	e->nused = (uint16_t)(e->nused + n);
 	h->stats.active += n;
@@ -82,6 +87,9 @@ bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsign
 void extent_unuse(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
 {
 	bits_clear_range(&e->used, first, n);
+	if (e->longest != LONGEST_UNKNOWN)
+		e->longest = (uint16_t)max((unsigned int)e->longest,
+					   bits_zero_run_at(&e->used, first, n));
 	bits_set_range(&e->dirty, first, n);
 	e->nused = (uint16_t)(e->nused - n);
 	e->ndirty = (uint16_t)(e->ndirty + n);
@@ -95,7 +103,8 @@ void extent_settle(struct pageheap *h, struct extent *e)
 	size_t i = extent_index(e);
 	bool whole = e->nused == 0;
 
-	e->longest = (uint16_t)(whole ? EXTENT_PAGES : bits_longest_zero_run(&e->used));
+	if (e->longest == LONGEST_UNKNOWN)
+		e->longest = (uint16_t)bits_longest_zero_run(&e->used);
 	map_put(extent_free_map(w), i, whole);
 	map_put(extent_idle_map(w), i, whole && e->ndirty);
 	if (!whole)

@@ -44,23 +44,17 @@ extern const struct sizeclass sizeclasses[NCLASSES];
  */
 #define CLASS_STRIDE		32u
 extern const uint16_t sizeclass_offset[SMALL_MAX / 8 + 1];
+extern const uint8_t sizeclass_of_pages[LARGE_MAX / PAGE_SIZE];
 
 static inline unsigned int sizeclass_small(size_t size)
 {
 	return sizeclass_offset[(size + 7) >> 3] / CLASS_STRIDE;
 }
 
-/* SMALL_MAX < size <= LARGE_MAX. */
+/* 1 <= size <= LARGE_MAX; less than LARGE_MIN gets the first large class. */
 static inline unsigned int sizeclass_large(size_t size)
 {
-	unsigned int group, step;
-
-	if (size <= LARGE_MIN)
-		return CLASS_LARGE_FIRST;
-	/* 2^group < size <= 2^(group + 1), in quarters of 2^group. */
-	group = log2_floor(size - 1);
-	step = (unsigned int)((size - 1) >> (group - 2)) & 3;
-	return CLASS_LARGE_FIRST + 1 + (group - 14) * 4 + step;
+	return sizeclass_of_pages[(size - 1) >> PAGE_SHIFT];
 }
 
 /* Any size up to LARGE_MAX. */

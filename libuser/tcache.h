@@ -61,7 +61,7 @@ struct tcache {
 };
 
 /* Bytes between two events: what decay and statistics may lag behind. */
-#define TCACHE_EVENT_BYTES	((int64_t)(256 * KB))
+#define TCACHE_EVENT_BYTES	((int64_t)(1 * MB))
 
 /* Bind to @a: an empty cache becomes that of a thread of its node. */
 void tcache_bind(struct tcache *t, struct arena *a);
