@@ -196,6 +196,16 @@ size_t os_address_limit(void)
 	return rl.rlim_cur;
 }
 
+bool os_would_grant(size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	munmap(p, len);
+	return true;
+}
+
 size_t os_physical(void)
 {
 	struct sysinfo si;

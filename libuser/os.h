@@ -49,6 +49,9 @@ unsigned int os_cpus(void);
 /* What RLIMIT_AS leaves this process in all, SIZE_MAX if nothing limits it. */
 size_t os_address_limit(void);
 
+/* Would the kernel, by its overcommit policy, let this process have @len bytes more? */
+bool os_would_grant(size_t len);
+
 /* Physical memory of the machine in bytes. */
 size_t os_physical(void);
 

@@ -17,8 +17,17 @@
 struct pageheap *ash_pageheaps[OS_MAX_NODES];
 unsigned int ash_npageheaps;
 
-/* First of @n consecutive set bits below @end, at a multiple of @align; @end if none. */
-static size_t map_find(const uint64_t *map, size_t end, size_t n, size_t align)
+/* Where in @w, at or after extent @i, the address is a multiple of @align extents. */
+static size_t align_extent(const struct window *w, size_t i, size_t align)
+{
+	size_t base = (uintptr_t)w->base >> EXTENT_SHIFT;
+
+	return round_up(base + i, align) - base;
+}
+
+/* First of @n consecutive set bits of @w's @map below @end, aligned; @end if none. */
+static size_t map_find(const struct window *w, const uint64_t *map, size_t end, size_t n,
+		       size_t align)
 {
 	for (size_t i = 0; i < end;) {
 		size_t at, run;
@@ -31,7 +40,7 @@ static size_t map_find(const uint64_t *map, size_t end, size_t n, size_t align)
 			i++;
 			continue;
 		}
-		at = round_up(i, align);
+		at = align_extent(w, i, align);
 		for (run = 0; at + run < end && run < n && map_get(map, at + run); run++)
 			;
 		if (run == n)
@@ -145,7 +154,7 @@ static bool commit_extents(struct pageheap *h, struct extent *e, size_t n)
 static struct extent *window_extend(struct window *w, size_t n, size_t align)
 {
 	size_t grown = atomic_load_explicit(&w->grown, memory_order_relaxed) >> EXTENT_SHIFT;
-	size_t at = round_up(grown, align);
+	size_t at = align_extent(w, grown, align);
 
 	if (n > (w->size >> EXTENT_SHIFT) || at + n > (w->size >> EXTENT_SHIFT) ||
 	    !window_grow(w, (at + n) << EXTENT_SHIFT))
@@ -202,7 +211,8 @@ static struct extent *take_extents(struct pageheap *h, size_t n, size_t align)
 			struct window *w = h->windows[i];
 			size_t end = w->grown >> EXTENT_SHIFT, at;
 
-			at = map_find(pass ? extent_free_map(w) : extent_idle_map(w), end, n, align);
+			at = map_find(w, pass ? extent_free_map(w) : extent_idle_map(w), end, n,
+				      align);
 			if (at < end)
 				e = window_extent(w, at);
 		}
@@ -246,13 +256,30 @@ void *pageheap_alloc(struct pageheap *h, unsigned int n, unsigned int align, boo
 	return p;
 }
 
+/*
+ * Reserved address space is granted without a look at memory. A block larger than
+ * the machine is one only if the kernel's overcommit policy says so: a mistaken
+ * size fails at once, before maps are made for it.
+ */
+static bool plausible(size_t pages)
+{
+	static _Atomic size_t physical;
+	size_t most = atomic_load_explicit(&physical, memory_order_relaxed);
+
+	if (!most) {
+		most = os_physical();
+		atomic_store_explicit(&physical, most, memory_order_relaxed);
+	}
+	return pages <= most >> PAGE_SHIFT || os_would_grant(pages << PAGE_SHIFT);
+}
+
 void *pageheap_alloc_huge(struct pageheap *h, size_t n, size_t align, bool *zeroed)
 {
 	size_t extents = (n + EXTENT_PAGES - 1) / EXTENT_PAGES;
 	struct extent *e;
 	bool clean = true;
 
-	if (n > SIZE_LIMIT >> PAGE_SHIFT || align > (size_t)1 << 46)
+	if (n > SIZE_LIMIT >> PAGE_SHIFT || align > PAGEHEAP_ALIGN_MAX || !plausible(n))
 		return NULL;
 	lock_take(&h->lock);
 	e = take_extents(h, extents, max(align >> EXTENT_SHIFT, (size_t)1));
@@ -317,6 +344,8 @@ bool pageheap_extend(void *p, size_t n, size_t more, bool *zeroed)
 	size_t at = window_page(w, p) + n, end = at + more;
 	bool ok, clean = true;
 
+	if (!plausible(n + more))
+		return false;
 	lock_take(&h->lock);
 	/* A block at the end of the window grows into fresh extents. */
 	if (end > w->grown >> PAGE_SHIFT && at <= w->grown >> PAGE_SHIFT &&

@@ -13,6 +13,9 @@
 
 #include "extent.h"
 
+/* More than this costs too many extents left out. */
+#define PAGEHEAP_ALIGN_MAX	(64 * GB)
+
 extern struct pageheap *ash_pageheaps[];
 extern unsigned int ash_npageheaps;	/* constant after init */
 
