@@ -238,8 +238,19 @@ bool thread_set_arena(unsigned int index)
 
 /* --- fork ---------------------------------------------------------------------------------- */
 
+/*
+ * glibc's fork takes stdio's list of files after the handlers below have run. Whoever
+ * holds that list may wait for a file whose reader waits in malloc for fork to
+ * end: so the list, which is recursive, is taken before ours. Its lock is reset in the
+ * child by fork itself.
+ */
+extern void _IO_list_lock(void) __attribute__((weak));
+extern void _IO_list_unlock(void) __attribute__((weak));
+
 static void prefork(void)
 {
+	if (_IO_list_lock)
+		_IO_list_lock();
 	background_prefork();
 	lock_check_fork(true);
 	lock_take(&init_lock);
@@ -260,6 +271,8 @@ static void postfork_parent(void)
 	lock_drop(&init_lock);
 	lock_check_fork(false);
 	background_postfork(false);
+	if (_IO_list_unlock)
+		_IO_list_unlock();
 }
 
 /*
