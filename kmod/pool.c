@@ -147,7 +147,11 @@ unsigned long ashlar_pool_wants(struct ashlar_pool *pool)
 	spin_lock(&pool->lock);
 	if (time_after(jiffies, pool->pressure + ASHLAR_CALM))
 		pool->target = pool->high;
-	if (pool->nr_ready < pool->target)
+	if (pool->nr_ready < pool->low)
+		pool->filling = true;
+	if (pool->nr_ready >= pool->target)
+		pool->filling = false;
+	if (pool->filling)
 		wants = pool->target - pool->nr_ready;
 	spin_unlock(&pool->lock);
 	return wants;
@@ -166,6 +170,7 @@ int ashlar_pool_set(struct ashlar_pool *pool, unsigned long low,
 	pool->target = high;
 	/* An operator's word ends the pause that pressure has begun. */
 	pool->pressure = jiffies - ASHLAR_CALM - 1;
+	pool->filling = pool->nr_ready < high;
 	if (pool->nr_ready > high)
 		excess = pool->nr_ready - high;
 	spin_unlock(&pool->lock);
@@ -209,6 +214,7 @@ static struct ashlar_pool *pool_create(int nid, unsigned long low,
 	pool->high = high ? min(high, pages) : min(pages / 32, 512UL);
 	pool->low = low ? min(low, pool->high) : pool->high / 2;
 	pool->target = pool->high;
+	pool->filling = true;
 	pool->pressure = jiffies - ASHLAR_CALM - 1;
 	return pool;
 }

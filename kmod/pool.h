@@ -35,6 +35,8 @@
  *	over for ten seconds. As @low.
  * @rate: most pages washed per second, 0 for no limit. Read without a lock.
  * @pressure: jiffies of the last time pressure took pages. Guarded by @lock.
+ * @filling: @nr_ready fell below @low, and has not reached @target since.
+ *	Guarded by @lock.
  * @out: extents in use by processes of this node's memory
  * @hits: pages handed out that were ready
  * @misses: pages handed out that had to be made in the caller
@@ -67,6 +69,7 @@ struct ashlar_pool {
 	unsigned long target;
 	unsigned long rate;
 	unsigned long pressure;
+	bool filling;
 
 	atomic_long_t out;
 	atomic_long_t hits;

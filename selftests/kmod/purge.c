@@ -152,7 +152,12 @@ static void *race_purge(void *arg)
 	return NULL;
 }
 
-TEST(purge_against_touch)
+/* Only for their longer time limit. */
+FIXTURE(race) { char unused; };
+FIXTURE_SETUP(race) { }
+FIXTURE_TEARDOWN(race) { }
+
+TEST_F_TIMEOUT(race, purge_against_touch, 300)
 {
 	long out = nodes_sum("out");
 	struct race race = { .fd = dev_open() };
@@ -212,7 +217,7 @@ static void *race_calls(void *arg)
 	return NULL;
 }
 
-TEST(calls_against_munmap)
+TEST_F_TIMEOUT(race, calls_against_munmap, 300)
 {
 	long out = nodes_sum("out");
 	struct race race = { .fd = dev_open() };

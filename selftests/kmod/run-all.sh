@@ -45,5 +45,5 @@ for program; do
 	rm -f "$out" "$out.status"
 done
 
-echo "# $passed passed, $failed failed, $skipped skipped"
+echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
