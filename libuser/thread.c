@@ -4,6 +4,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/syscall.h>
+
+#if defined(__x86_64__)
+#include <asm/prctl.h>
+#endif
 
 #include "background.h"
 #include "conf.h"
@@ -25,9 +30,30 @@ static void nothing(void)
 {
 }
 
+/*
+ * A static program's resolvers run before there is any thread pointer; nothing
+ * can call malloc that early, and TLS will be right without our help. Asked without
+ * libc, whose functions may not be relocated yet.
+ */
+static bool have_tls(void)
+{
+#if defined(__x86_64__)
+	unsigned long fs = 0;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "0"((long)SYS_arch_prctl), "D"((long)ARCH_GET_FS), "S"(&fs)
+			 : "rcx", "r11", "memory");
+	return ret == 0 && fs;
+#else
+	return __builtin_thread_pointer();
+#endif
+}
+
 __attribute__((used)) static void (*resolve_early(void))(void)
 {
-	if (!ash_tls)
+	if (have_tls() && !ash_tls)
 		ash_tls = &ash_unset;
 	return nothing;
 }
