@@ -71,6 +71,41 @@ void *ashlar_pvalloc(size_t size) ASHLAR_MALLOC;
 /** ashlar_malloc_usable_size() - bytes that may be used at @p; 0 for NULL */
 size_t ashlar_malloc_usable_size(const void *p);
 
+/*
+ * jemalloc's extended interface, with its flags; sizes of 0 are taken as 1.
+ * Without flags mallocx, rallocx and dallocx are malloc, realloc and free.
+ */
+#define ASHLAR_MALLOCX_LG_ALIGN(la)	((int)(la))
+/* @a: a power of two */
+#define ASHLAR_MALLOCX_ALIGN(a)		((int)__builtin_ctzl(a))
+/* All usable bytes are zero; for rallocx and xallocx, those beyond the old usable size. */
+#define ASHLAR_MALLOCX_ZERO		((int)0x40)
+/* A cache made by ctl "tcache.create"; calls with one, or with none, go to an arena. */
+#define ASHLAR_MALLOCX_TCACHE(tc)	((int)(((tc) + 2) << 8))
+#define ASHLAR_MALLOCX_TCACHE_NONE	ASHLAR_MALLOCX_TCACHE(-1)
+/* From arena @a (ctl "arenas.narenas", "arenas.create"), past the thread's cache. */
+#define ASHLAR_MALLOCX_ARENA(a)		((int)(((unsigned int)(a) + 1) << 20))
+
+/** ashlar_mallocx() - a block of at least @size bytes; NULL: no memory or no such arena */
+void *ashlar_mallocx(size_t size, int flags) ASHLAR_MALLOC ASHLAR_ALLOC_SIZE(1);
+/** ashlar_rallocx() - @p with at least @size bytes, perhaps moved; NULL: @p is unchanged */
+void *ashlar_rallocx(void *p, size_t size, int flags)
+	__attribute__((warn_unused_result)) ASHLAR_ALLOC_SIZE(2);
+/**
+ * ashlar_xallocx() - resize without moving
+ *
+ * To @size + @extra bytes if possible, else to @size, else not. Return: the
+ * usable size afterwards; success is a value of @size or more.
+ */
+size_t ashlar_xallocx(void *p, size_t size, size_t extra, int flags);
+/** ashlar_sallocx() - usable size of @p */
+size_t ashlar_sallocx(const void *p, int flags);
+void ashlar_dallocx(void *p, int flags);
+/** ashlar_sdallocx() - free; @size is between what was asked for and the usable size */
+void ashlar_sdallocx(void *p, size_t size, int flags);
+/** ashlar_nallocx() - usable size that mallocx(@size, @flags) would give; 0: impossible */
+size_t ashlar_nallocx(size_t size, int flags);
+
 /**
  * ashlar_purge() - give all free memory back to the system now
  *

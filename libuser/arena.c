@@ -120,6 +120,7 @@ static struct slab *bin_new_slab(struct arena *a, struct bin *b, unsigned int cl
 		return NULL;
 	slab_link(b, s);
 	b->nslabs++;
+	b->slabs_made++;
 	b->pages += pages;
 	return s;
 }
@@ -217,6 +218,7 @@ unsigned int arena_fill(struct arena *a, unsigned int class, void **top, unsigne
 		got += k;
 		b->out += k;
 	}
+	b->taken += got;
 	bin_unlock(b);
 	return got;
 }
@@ -333,6 +335,23 @@ void arena_age_depots(struct arena *a, bool all)
 	}
 }
 
+void arena_bin_stats(struct arena *a, unsigned int class, struct bin_stats *out)
+{
+	struct bin *b = &a->bins[class];
+
+	bin_lock(a, b);
+	*out = (struct bin_stats){
+		.nslabs = b->nslabs, .pages = b->pages, .out = b->out, .depot = b->ndepot,
+		.taken = b->taken, .slabs_made = b->slabs_made,
+		.fills = b->fills, .flushes = b->flushes,
+	};
+	for (unsigned int i = 0; i < BIN_LISTS; i++) {
+		for (const struct slab *s = b->lists[i]; s; s = s->next)
+			out->nonfull++;
+	}
+	bin_unlock(b);
+}
+
 /* --- arenas ---------------------------------------------------------------------------- */
 
 unsigned int arena_limit(void)
@@ -349,7 +368,7 @@ unsigned int arena_limit(void)
 }
 
 /* Under arenas_lock. */
-static struct arena *create(unsigned int node)
+static struct arena *create(unsigned int node, bool reserved)
 {
 	unsigned int n = atomic_load_explicit(&ash_narenas, memory_order_relaxed);
 	struct arena *a;
@@ -360,6 +379,7 @@ static struct arena *create(unsigned int node)
 	if (!a)
 		return NULL;
 	a->index = n;
+	a->reserved = reserved;
 	a->heap = pageheap_of_node(node);
 	for (unsigned int c = 0; c <= CLASS_SMALL_LAST; c++)
 		lock_init(&a->bins[c].lock, RANK_BIN);
@@ -377,9 +397,23 @@ struct arena *arena_create(unsigned int node)
 	struct arena *a;
 
 	lock_take(&arenas_lock);
-	a = create(node);
+	a = create(node, true);
 	lock_drop(&arenas_lock);
 	return a;
+}
+
+struct arena *arena_get(unsigned int index)
+{
+	unsigned int n = atomic_load_explicit(&ash_narenas, memory_order_acquire);
+
+	if (unlikely(index >= n && index < arena_limit())) {
+		lock_take(&arenas_lock);
+		while ((n = atomic_load_explicit(&ash_narenas, memory_order_relaxed)) <= index &&
+		       create(ash_pageheaps[n % ash_npageheaps]->node, false))
+			;
+		lock_drop(&arenas_lock);
+	}
+	return index < n ? ash_arenas[index] : NULL;
 }
 
 struct arena *arena_choose(unsigned int node)
@@ -393,7 +427,7 @@ struct arena *arena_choose(unsigned int node)
 	for (unsigned int i = 0; i < n; i++) {
 		struct arena *a = ash_arenas[i];
 
-		if (a->heap != heap)
+		if (a->heap != heap || a->reserved)
 			continue;
 		local++;
 		if (!best || a->nthreads < best->nthreads)
@@ -401,7 +435,7 @@ struct arena *arena_choose(unsigned int node)
 	}
 	/* The first arena must not wait for the count of CPUs: it costs system calls. */
 	if (!best || (best->nthreads && local < max(arena_limit() / ash_npageheaps, 1u))) {
-		struct arena *fresh = create(node);
+		struct arena *fresh = create(node, false);
 
 		best = fresh ? fresh : best;
 	}

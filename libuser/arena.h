@@ -29,6 +29,13 @@ struct bin {
 	struct slab *lists[BIN_LISTS];
 	size_t nslabs, pages, out;
 	size_t fills, flushes;		/* since start */
+	size_t taken, slabs_made;	/* slots handed out, slabs made, since start */
+};
+
+/* A bin at one moment. */
+struct bin_stats {
+	size_t nslabs, pages, out, depot, nonfull;	/* now */
+	size_t taken, slabs_made, fills, flushes;	/* since start */
 };
 
 struct arena {
@@ -40,6 +47,7 @@ struct arena {
 	_Atomic uint32_t nthreads;
 	_Atomic size_t depot_bytes;	/* in all depots; relaxed, a bound not a count */
 	unsigned int index;		/* constant */
+	bool reserved;			/* constant: for those who ask for it by index alone */
 	struct pageheap *heap;		/* constant */
 	struct bin bins[CLASS_SMALL_LAST + 1];
 };
@@ -52,6 +60,9 @@ struct arena *arena_choose(unsigned int node);
 
 /* Another arena on @node, beyond what arena_choose() makes. NULL: too many. */
 struct arena *arena_create(unsigned int node);
+
+/* Arena @index; made, with those before it, if it is one of arena_limit(). NULL: none. */
+struct arena *arena_get(unsigned int index);
 
 /* How many arenas arena_choose() makes at the most. */
 unsigned int arena_limit(void);
@@ -70,6 +81,8 @@ void arena_flush(struct arena *a, unsigned int class, void **blocks, unsigned in
 
 /* Return to the slabs what lay in the depots unused since the last call; all if @all. */
 void arena_age_depots(struct arena *a, bool all);
+
+void arena_bin_stats(struct arena *a, unsigned int class, struct bin_stats *out);
 
 /* Around fork. */
 void arenas_prefork(void);

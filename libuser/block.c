@@ -42,6 +42,8 @@ void block_foreign(const char *call, const void *p)
 		  call, p);
 }
 
+_Atomic size_t block_zero_reallocs;
+
 /* --- allocation --------------------------------------------------------------------- */
 
 static void *small_direct(struct arena *a, unsigned int class)
@@ -77,27 +79,37 @@ void *event_malloc(struct tcache *t, void *p)
 	return p;
 }
 
+/* A large block past the cache, on @t's account. */
+static void *large_fresh(struct tcache *t, size_t size, size_t align, bool *zeroed)
+{
+	struct arena *a = thread_arena(t);
+	void *p = a ? large_alloc(a->heap, size, align, zeroed) : NULL;
+	struct block b;
+
+	if (p && !t->disabled && block_find(p, &b))
+		t->net += (int64_t)b.size;
+	return p;
+}
+
 void *block_alloc(size_t size)
 {
 	struct tcache *t = thread_cache();
-	struct arena *a;
 
+	if (size > SMALL_MAX)
+		return large_fresh(t, size, PAGE_SIZE, NULL);
 	if (unlikely(t->disabled)) {
-		a = thread_arena(t);
-		if (!a)
-			return NULL;
-		return size <= SMALL_MAX ? small_direct(a, sizeclass_small(size)) :
-					   large_alloc(a->heap, size, PAGE_SIZE, NULL);
-	}
-	if (size <= SMALL_MAX) {
+		struct arena *a = thread_arena(t);
+
+		return a ? small_direct(a, sizeclass_small(size)) : NULL;
+	} else {
 		unsigned int class = sizeclass_small(size);
 		struct cbin *b = &t->bins[class];
 
+		t->countdown -= (int64_t)size;	/* who pops next looks at it */
 		if (b->top != b->base)
 			return *--b->top;	/* the cache has only just been found */
 		return tcache_fill(t, class);
 	}
-	return large_alloc(t->arena->heap, size, PAGE_SIZE, NULL);
 }
 
 void *slow_malloc(size_t size)
@@ -133,16 +145,11 @@ static size_t size_for_align(size_t align, size_t size)
 
 void *block_alloc_aligned(size_t align, size_t size)
 {
-	struct tcache *t;
-	struct arena *a;
-
 	if (size > SIZE_LIMIT)
 		return NULL;
 	if (align <= PAGE_SIZE)
 		return block_alloc(size_for_align(align, size));
-	t = thread_cache();
-	a = thread_arena(t);
-	return a ? large_alloc(a->heap, max(size, LARGE_MIN), align, NULL) : NULL;
+	return large_fresh(thread_cache(), max(size, LARGE_MIN), align, NULL);
 }
 
 /* Fresh pages read as zero: only what was used before is cleared. */
@@ -150,16 +157,14 @@ void *block_alloc_zeroed(size_t size)
 {
 	struct tcache *t = thread_cache();
 	bool zeroed = false;
-	struct arena *a;
 	void *p;
 
 	if (size <= SMALL_MAX) {
 		p = block_alloc(size);
 	} else {
 		p = t->disabled ? NULL : large_cached(t, size);
-		a = thread_arena(t);
-		if (!p && a)
-			p = large_alloc(a->heap, size, PAGE_SIZE, &zeroed);
+		if (!p)
+			p = large_fresh(t, size, PAGE_SIZE, &zeroed);
 	}
 	if (p && !zeroed)
 		memset(p, 0, size);
@@ -197,10 +202,14 @@ size_t block_good_size(size_t align, size_t size)
 
 static void free_span(struct tcache *t, void *p, const struct block *b)
 {
+	if (b->class != CLASS_HUGE && !t->disabled &&
+	    ash_pageheaps[b->w->heap] == t->arena->heap && tcache_push_large(t, b->class, p))
+		return;
+	if (!t->disabled)
+		t->net -= (int64_t)b->size;
 	if (b->class == CLASS_HUGE)
 		huge_free(p);
-	else if (t->disabled || ash_pageheaps[b->w->heap] != t->arena->heap ||
-		 !tcache_push_large(t, b->class, p))
+	else
 		large_free_span(p, b->class);
 }
 
@@ -213,6 +222,7 @@ static void free_small(struct tcache *t, void *p, const struct block *b)
 		return;
 	}
 	if (b->w != t->home) {
+		t->net -= (int64_t)b->size;
 		tcache_push_remote(t, p);
 		return;
 	}
@@ -262,6 +272,21 @@ out:
 	errno = saved;
 }
 
+/* Can a block of @b->size bytes be what a request of @size got? A cache may give a larger one. */
+static bool size_possible(const struct block *b, size_t align, size_t size)
+{
+	return size <= b->size && block_good_size(align, size) >= b->size / 2;
+}
+
+void slow_free_sized(const char *call, void *p, size_t align, size_t size)
+{
+	struct block b;
+
+	ASSERT(!p || !block_find(p, &b) || size_possible(&b, align, size),
+	       "%s: block %p has %zu bytes, not the %zu it is freed with", call, p, b.size, size);
+	fast_free(p);
+}
+
 void block_free_direct(void *p)
 {
 	struct block b;
@@ -292,6 +317,8 @@ size_t block_resize(void *p, size_t size, size_t extra, bool zero)
 		return b.size;
 	size = b.size;
 	block_find(p, &b);
+	if (!ash_tls->disabled)
+		ash_tls->net += (int64_t)b.size - (int64_t)size;
 	if (zero && !zeroed && b.size > size)
 		memset((char *)p + size, 0, b.size - size);
 	return b.size;

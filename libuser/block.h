@@ -40,6 +40,9 @@ void block_free_direct(void *p);
  */
 size_t block_resize(void *p, size_t size, size_t extra, bool zero);
 
+/* Calls of realloc() with a block and size 0, which are frees; relaxed. */
+extern _Atomic size_t block_zero_reallocs;
+
 /* Bytes that a request of @size aligned to @align would get; 0: impossible. */
 size_t block_good_size(size_t align, size_t size);
 

@@ -71,6 +71,7 @@ bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsign
 {
 	unsigned int was_dirty = bits_count_range(&e->dirty, first, n);
 
+	h->stats.untouched -= extent_is_huge(e) ? n - was_dirty : 0;
 	if (bits_zero_run_at(&e->used, first, n) == e->longest)
 		e->longest = LONGEST_UNKNOWN;
 	bits_set_range(&e->used, first, n);

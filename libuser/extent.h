@@ -8,14 +8,17 @@
 
 #include "decay.h"
 #include "lock.h"
+#include "sizeclass.h"
 #include "window.h"
 
 #define PAGEHEAP_WINDOWS	32
+#define NLARGE			(CLASS_HUGE - CLASS_LARGE_FIRST + 1)
 
 /* Counters in pages unless said otherwise. Guarded by the heap's lock. */
 struct pageheap_stats {
 	size_t active;		/* used by spans */
 	size_t dirty;		/* free, may hold anything */
+	size_t untouched;	/* neither, but resident: the rest of huge extents */
 	size_t extents;		/* extents with memory */
 	size_t device;		/* of those, from the device */
 	size_t huge;		/* of those, on huge pages or meant to be */
@@ -41,6 +44,8 @@ struct pageheap {
 	struct extent *dirty_head, *dirty_tail;
 	struct decay decay;
 	struct pageheap_stats stats;
+	/* Large blocks of each class, huge ones as the last, since start; relaxed, no lock. */
+	_Atomic size_t large_made[NLARGE], large_gone[NLARGE];
 	struct bits nonempty;		/* bit set <=> bucket not empty */
 	struct extent *bucket[EXTENT_PAGES];	/* by longest free run; 0 unused */
 };
@@ -84,6 +89,17 @@ void extent_unuse(struct pageheap *h, struct extent *e, unsigned int first, unsi
 
 /* An extent in use with @n free pages in a row, lifted; the tightest. NULL if none. */
 struct extent *extent_with_room(struct pageheap *h, unsigned int n);
+
+static inline bool extent_is_huge(const struct extent *e)
+{
+	return e->huge && !e->torn;
+}
+
+/* Pages resident for no other reason than that the extent is huge. */
+static inline unsigned int extent_untouched(const struct extent *e)
+{
+	return extent_is_huge(e) ? EXTENT_PAGES - e->nused - e->ndirty : 0;
+}
 
 /* Whole-object check. */
 bool extent_consistent(struct window *w, struct extent *e);

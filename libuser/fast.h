@@ -22,10 +22,13 @@
 
 void *slow_malloc(size_t size);
 void slow_free(void *p);
+/* With the size that the caller says it has: a wrong one ends the process. */
+void slow_free_sized(const char *call, void *p, size_t align, size_t size);
 /* A block popped when the countdown ran out: run the event, return @p. */
 void *event_malloc(struct tcache *t, void *p);
 
-static inline void *fast_malloc(size_t size)
+/* @slow is what to tail-call when the stack cannot serve: a constant. */
+static inline __attribute__((always_inline)) void *fast_alloc(size_t size, void *(*slow)(size_t))
 {
 	struct tcache *t = ash_tls;
 
@@ -43,7 +46,12 @@ static inline void *fast_malloc(size_t size)
 			return p;
 		}
 	}
-	return slow_malloc(size);
+	return slow(size);
+}
+
+static inline void *fast_malloc(size_t size)
+{
+	return fast_alloc(size, slow_malloc);
 }
 
 static inline void fast_free(void *p)
@@ -63,6 +71,27 @@ static inline void fast_free(void *p)
 		}
 	}
 	slow_free(p);
+}
+
+/* The size names the stack; the page must agree, but for a few blocks that got a larger class. */
+static inline void fast_free_sized(void *p, size_t size)
+{
+	struct tcache *t = ash_tls;
+	size_t offset = (uintptr_t)p - t->base;
+
+	if (likely(offset < t->limit && size <= SMALL_MAX)) {
+		unsigned int at = sizeclass_offset[(size + 7) >> 3];
+		struct cbin *b = (struct cbin *)((char *)t->bins + at);
+		void **top = b->top;
+
+		if (likely(t->classes[offset >> PAGE_SHIFT] * CLASS_STRIDE == at &&
+			   top != b->end && top[-1] != p)) {
+			*top = p;
+			b->top = top + 1;
+			return;
+		}
+	}
+	slow_free_sized("sized free", p, 1, size);
 }
 
 #endif /* ASHLAR_FAST_H */

@@ -10,6 +10,11 @@ static void mark(const void *p, unsigned int class, size_t pages)
 	window_spans(w)[page] = (uint32_t)pages;
 }
 
+static void count(_Atomic size_t *counters, unsigned int class)
+{
+	atomic_fetch_add_explicit(&counters[class - CLASS_LARGE_FIRST], 1, memory_order_relaxed);
+}
+
 static void *huge_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed)
 {
 	size_t pages = round_up(size, PAGE_SIZE) >> PAGE_SHIFT;
@@ -18,8 +23,10 @@ static void *huge_alloc(struct pageheap *h, size_t size, size_t align, bool *zer
 	if (pages > UINT32_MAX)
 		return NULL;
 	p = pageheap_alloc_huge(h, pages, align, zeroed);
-	if (p)
+	if (p) {
 		mark(p, CLASS_HUGE, pages);
+		count(h->large_made, CLASS_HUGE);
+	}
 	return p;
 }
 
@@ -35,8 +42,10 @@ void *large_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed)
 	class = sizeclass_large(size);
 	pages = sizeclasses[class].pages_max;
 	p = pageheap_alloc(h, pages, (unsigned int)(align >> PAGE_SHIFT), zeroed);
-	if (p)
+	if (p) {
 		mark(p, class, pages);
+		count(h->large_made, class);
+	}
 	return p;
 }
 
@@ -46,6 +55,7 @@ void large_free_span(void *p, unsigned int class)
 
 	ASSERT(window_classes(w)[window_page(w, p)] == class, "free: block %p was freed twice", p);
 	mark(p, CLASS_NONE, 0);
+	count(ash_pageheaps[w->heap]->large_gone, class);
 	pageheap_free(p, sizeclasses[class].pages_max);
 }
 
@@ -56,9 +66,11 @@ size_t huge_size(const struct window *w, const void *p)
 
 void huge_free(void *p)
 {
-	size_t pages = huge_size(window_of(p), p) >> PAGE_SHIFT;
+	struct window *w = window_of(p);
+	size_t pages = huge_size(w, p) >> PAGE_SHIFT;
 
 	mark(p, CLASS_NONE, 0);
+	count(ash_pageheaps[w->heap]->large_gone, CLASS_HUGE);
 	pageheap_free(p, pages);
 }
 
@@ -88,6 +100,12 @@ bool large_resize(void *p, unsigned int class, size_t size, bool *zeroed)
 	if (new > old && !pageheap_extend(p, old, new - old, zeroed))
 		return false;
 	mark(p, to, new);
+	if (to != class) {
+		struct pageheap *h = ash_pageheaps[window_of(p)->heap];
+
+		count(h->large_gone, class);
+		count(h->large_made, to);
+	}
 	if (new < old)
 		pageheap_free((char *)p + (new << PAGE_SHIFT), old - new);
 	return true;

@@ -55,6 +55,7 @@ EXPORT void *ashlar_realloc(void *p, size_t size)
 	if (unlikely(!p))
 		return fast_malloc(size);
 	if (unlikely(!size)) {
+		atomic_fetch_add_explicit(&block_zero_reallocs, 1, memory_order_relaxed);
 		fast_free(p);
 		return NULL;
 	}
@@ -136,33 +137,14 @@ EXPORT size_t ashlar_malloc_usable_size(const void *p)
 	return b.size;
 }
 
-/* Can a block of @have bytes be what a request of @size got? */
-static void check_size(const char *call, const void *p, size_t align, size_t size)
-{
-	struct block b;
-
-	if (!block_find(p, &b)) {
-		block_foreign(call, p);
-		return;
-	}
-	ASSERT(size <= b.size && (b.class > CLASS_SMALL_LAST || block_good_size(align, size) >= b.size / 2),
-	       "%s: block %p has %zu bytes, not the %zu it is freed with", call, p, b.size, size);
-}
-
 EXPORT void ashlar_free_sized(void *p, size_t size)
 {
-	if (!p)
-		return;
-	check_size("free_sized", p, 1, size);
-	fast_free(p);
+	fast_free_sized(p, size);
 }
 
 EXPORT void ashlar_free_aligned_sized(void *p, size_t align, size_t size)
 {
-	if (!p)
-		return;
-	check_size("free_aligned_sized", p, align, size);
-	fast_free(p);
+	slow_free_sized("free_aligned_sized", p, align, size);
 }
 
 ALIAS(void *, malloc, (size_t), ashlar_malloc);

@@ -93,6 +93,7 @@ static void extent_has_memory(struct pageheap *h, struct extent *e, const struct
 	e->huge = huge;
 	h->stats.extents++;
 	h->stats.huge += huge;
+	h->stats.untouched += extent_untouched(e);
 	h->stats.device += s == &source_device;
 }
 
@@ -453,7 +454,7 @@ void pageheaps_postfork(bool child)
 
 bool pageheap_consistent(struct pageheap *h)
 {
-	size_t active = 0, dirty = 0;
+	size_t active = 0, dirty = 0, untouched = 0;
 	bool ok = true;
 
 	lock_take(&h->lock);
@@ -464,9 +465,11 @@ bool pageheap_consistent(struct pageheap *h)
 			ok &= extent_consistent(h->windows[i], e);
 			active += e->nused;
 			dirty += e->ndirty;
+			untouched += e->state == EXTENT_LIVE ? extent_untouched(e) : 0;
 		}
 	}
-	ok &= active == h->stats.active && dirty == h->stats.dirty;
+	ok &= active == h->stats.active && dirty == h->stats.dirty &&
+	      untouched == h->stats.untouched;
 	lock_drop(&h->lock);
 	return ok;
 }

@@ -115,10 +115,12 @@ static void give_back(const struct batch *b, bool *ok)
 static void finish_whole(struct pageheap *h, struct extent *e, bool gone)
 {
 	if (gone) {
+		h->stats.untouched -= extent_untouched(e);
 		h->stats.dirty -= e->ndirty;
 		h->stats.purged += e->ndirty;
 		h->stats.extents--;
-		h->stats.huge -= e->huge;
+		h->stats.huge -= extent_is_huge(e);
+		e->torn = false;
 		h->stats.device -= e->source->recommit;
 		h->stats.retained++;
 		bits_clear_range(&e->dirty, 0, EXTENT_PAGES);
@@ -128,11 +130,20 @@ static void finish_whole(struct pageheap *h, struct extent *e, bool gone)
 	extent_settle(h, e);
 }
 
+/* A huge page with a hole in it is one no more, until its extent is used anew. */
+static void tear(struct pageheap *h, struct extent *e)
+{
+	h->stats.untouched -= extent_untouched(e);
+	h->stats.huge -= extent_is_huge(e);
+	e->torn = true;
+}
+
 static void finish_pages(struct pageheap *h, const struct item *it, bool gone)
 {
 	extent_lift(h, it->e);
 	extent_unuse(h, it->e, it->first, it->n);
 	if (gone) {
+		tear(h, it->e);
 		bits_clear_range(&it->e->dirty, it->first, it->n);
 		it->e->ndirty = (uint16_t)(it->e->ndirty - it->n);
 		h->stats.dirty -= it->n;

@@ -88,6 +88,7 @@ static void flush_oldest(struct tcache *t, unsigned int class, unsigned int n)
 	struct cbin *b = &t->bins[class];
 	size_t left = (size_t)(b->top - b->base) - n;
 
+	t->net -= n * (int64_t)sizeclasses[class].size;
 	arena_flush(t->arena, class, b->base, n);
 	memmove(b->base, b->base + n, left * sizeof(void *));
 	b->top = b->base + left;
@@ -101,6 +102,7 @@ static void free_oldest(struct tcache *t, unsigned int class, unsigned int n)
 	for (unsigned int i = 0; i < n; i++)
 		large_free_span(b->base[i], class);
 	t->large_bytes -= n * (size_t)sizeclasses[class].size;
+	t->net -= n * (int64_t)sizeclasses[class].size;
 	b->nlarge = (uint16_t)(b->nlarge - n);
 	memmove(b->base, b->base + n, b->nlarge * sizeof(void *));
 }
@@ -187,6 +189,17 @@ static void count_event(struct tcache *t)
 		gc(t);
 }
 
+void tcache_count(struct tcache *t)
+{
+	size_t cached = tcache_bytes(t) + t->large_bytes;
+	int64_t gone;
+
+	t->allocated = t->bytes + (uint64_t)(TCACHE_EVENT_BYTES - t->countdown);
+	gone = (int64_t)t->allocated - (t->net - (int64_t)cached);
+	if (gone > (int64_t)t->deallocated)
+		t->deallocated = (uint64_t)gone;
+}
+
 void tcache_event(struct tcache *t)
 {
 	int saved = errno;
@@ -197,6 +210,7 @@ void tcache_event(struct tcache *t)
 	if (now < t->next_tick)
 		return;
 	t->next_tick = now + TICK_MS;
+	tcache_count(t);
 	purge_heap(t->arena->heap, now, PURGE_DECAY_BATCH);
 	count_event(t);
 	errno = saved;
@@ -212,11 +226,15 @@ void *tcache_fill(struct tcache *t, unsigned int class)
 
 	count_event(t);
 	stack_adapt(b);
-	if (unlikely(!b->cap))
-		return arena_fill(t->arena, class, &one + 1, 1) ? one : NULL;
+	if (unlikely(!b->cap)) {
+		got = arena_fill(t->arena, class, &one + 1, 1);
+		t->net += got * sizeclasses[class].size;
+		return got ? one : NULL;
+	}
 	got = arena_fill(t->arena, class, b->base + (b->cap + 1) / 2, (b->cap + 1u) / 2);
 	if (!got)
 		return NULL;
+	t->net += got * sizeclasses[class].size;
 	/* They lie at the upper end of the range that was asked for. */
 	if (got < (b->cap + 1u) / 2)
 		memmove(b->base, b->base + (b->cap + 1) / 2 - got, got * sizeof(void *));
@@ -232,12 +250,14 @@ void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
 	count_event(t);
 	/* GC may have moved this thread to another node. */
 	if (unlikely((uintptr_t)p - t->base >= t->home->size)) {
+		t->net -= sizeclasses[class].size;
 		tcache_push_remote(t, p);
 		return;
 	}
 	stack_adapt(b);
 	if (b->top == b->end) {
 		if (unlikely(!b->cap)) {
+			t->net -= sizeclasses[class].size;
 			arena_flush(t->arena, class, &p, 1);
 			return;
 		}
@@ -308,12 +328,15 @@ void tcache_destroy(struct tcache *t)
 
 size_t tcache_bytes(const struct tcache *t)
 {
-	size_t bytes = t->large_bytes;
+	size_t bytes = 0;
 
 	for (unsigned int c = 1; c <= CLASS_SMALL_LAST; c++) {
 		const struct cbin *b = &t->bins[c];
+		size_t n = (size_t)(b->top - b->base);
 
-		bytes += (size_t)(b->top - b->base) * sizeclasses[c].size;
+		/* Its thread may be moving the stack: no number is better than a wild one. */
+		if (n <= b->cap_max)
+			bytes += n * sizeclasses[c].size;
 	}
 	return bytes;
 }

@@ -55,7 +55,9 @@ struct tcache {
 	uint32_t nremote;
 	size_t large_bytes;	/* in the large stacks, <= large_max */
 	size_t large_max;	/* constant: option large_bytes; 0 in the static caches */
-	uint64_t bytes;		/* allocated up to the last event */
+	uint64_t bytes;		/* asked for, up to the last event */
+	int64_t net;		/* bytes taken from arenas and page heaps less those given back */
+	uint64_t allocated, deallocated;	/* as of the last tcache_count() */
 	uint64_t next_tick;	/* ms: when to look at decay again */
 	void *remote[REMOTE_MAX];
 };
@@ -103,6 +105,17 @@ static inline bool tcache_push_large(struct tcache *t, unsigned int class, void 
 	return true;
 }
 
+/*
+ * Bring the two totals up to date; by the thread itself, at decay's ticks and when it asks.
+ *
+ *	allocated		bytes asked for
+ *	allocated - deallocated	usable bytes of the blocks that it took and did not free
+ *
+ * deallocated never falls, and is therefore late where a few blocks have much
+ * room to spare.
+ */
+void tcache_count(struct tcache *t);
+
 /* The countdown ran out: decay's tick. */
 void tcache_event(struct tcache *t);
 
@@ -112,7 +125,7 @@ void tcache_flush_all(struct tcache *t);
 /* Give everything back, the stacks too. */
 void tcache_destroy(struct tcache *t);
 
-/* Bytes cached, for statistics; racy. */
+/* Bytes in the small stacks, for statistics; racy. */
 size_t tcache_bytes(const struct tcache *t);
 
 #endif /* ASHLAR_TCACHE_H */

@@ -51,6 +51,7 @@ struct extent {
 	uint8_t window;		/* index of its window */
 	bool on_dirty;		/* linked in dnext/dprev */
 	bool huge;		/* on huge pages, or meant to be */
+	bool torn;		/* huge, but single pages of it were given back */
 };
 
 /* A slab's record; its fields are explained and guarded in slab.h. */

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+/* jemalloc's names that are not functions of ours by another name. */
+#include "stats.h"
+
+/*
+ * A program's own defaults, "key:value,…", if it defines this name; what
+ * ASHLAR_CONF says goes before. Keys that only jemalloc knows are passed over.
+ */
+EXPORT __attribute__((weak)) const char *malloc_conf;
+
+/* Where text goes whose caller named no function; NULL: standard error. */
+EXPORT void (*malloc_message)(void *arg, const char *text);
+
+EXPORT void malloc_stats_print(void (*write)(void *arg, const char *text), void *arg,
+			       const char *opts);
+
+EXPORT void malloc_stats_print(void (*write)(void *arg, const char *text), void *arg,
+			       const char *opts)
+{
+	stats_print(write ? write : malloc_message, arg, opts);
+}

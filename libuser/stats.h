@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the memory is: sums over heaps, arenas and thread caches, and the
+ * reports made of them.
+ *
+ * Nothing is counted for this on the fast paths. A sum is taken while threads
+ * go on: it may be off by what moves meanwhile, and by nothing once they rest.
+ *
+ *	active    = pages of slabs and of large blocks
+ *	allocated = active - free slots - what thread caches and depots hold
+ *	resident  = active + dirty + untouched rest of huge pages + metadata
+ *	mapped    = extents with memory
+ *	retained  = extents without: address kept
+ *
+ * resident is an upper bound, as with jemalloc: what a large block has but never
+ * touched counts.
+ */
+#ifndef ASHLAR_STATS_H
+#define ASHLAR_STATS_H
+
+#include "arena.h"
+
+/* In place of an arena's index: all of them. */
+#define STATS_ALL	UINT32_MAX
+
+/* Bytes unless said otherwise. */
+struct stats {
+	size_t allocated, small, large;	/* live blocks; of them small, large or huge */
+	size_t cached;			/* free blocks in thread caches and depots */
+	size_t active, dirty, metadata, resident, mapped, retained;
+	size_t extents, huge, device;	/* extents with memory; of them huge, the device's */
+	size_t fallbacks;		/* extents the device did not have, since start */
+	size_t purges, purged;		/* runs, and bytes given back, since start */
+	size_t purge_calls;		/* system calls for them */
+	size_t threads, arenas;
+};
+
+void stats_collect(struct stats *s);
+
+/*
+ * One arena, or all. Large blocks, dirty and retained pages belong to a node;
+ * they are shown with the node's first arena, so that sums are right.
+ */
+struct stats_arena {
+	size_t threads;
+	size_t pactive, pdirty;			/* pages */
+	size_t mapped, retained, resident, metadata;	/* bytes */
+	size_t purges, purged;			/* runs, pages */
+	size_t small, small_made, small_gone;	/* live bytes; blocks since start */
+	size_t large, large_made, large_gone;
+	size_t fills, flushes;
+	size_t cached;				/* bytes in thread caches and depots */
+};
+
+void stats_arena(unsigned int index, struct stats_arena *out);
+
+/* One class of one arena, or of all. */
+void stats_bin(unsigned int index, unsigned int class, struct bin_stats *out);
+
+/*
+ * Slots of a bin that are neither in it nor in its depot: live, or in a thread's
+ * cache. One arena alone may show 0 where its slots lie in another's depot.
+ */
+size_t stats_bin_outside(const struct bin_stats *b);
+
+/* Large blocks of a class, or huge ones, since start. */
+struct stats_large {
+	size_t made, gone;
+};
+
+void stats_large(unsigned int index, unsigned int class, struct stats_large *out);
+
+/* Where extents with memory come from: "device", "anon", or "mixed". */
+const char *stats_backend(void);
+
+/*
+ * A report in text, piece by piece to @write (NULL: standard error). Letters of
+ * @opts (may be NULL) leave parts out: g general, n nodes, a arenas, b bins, l large.
+ */
+void stats_print(void (*write)(void *arg, const char *text), void *arg, const char *opts);
+
+#endif /* ASHLAR_STATS_H */
