@@ -43,9 +43,16 @@ class Allocator:
     def __init__(self, name, path):
         self.name = name
         self.path = os.path.realpath(path)
-        with open(self.path, "rb") as f:
-            self.digest = hashlib.sha256(f.read()).hexdigest()[:12]
+        self.digest = self._digest()
         self.version = self._version()
+
+    def _digest(self):
+        with open(self.path, "rb") as f:
+            return hashlib.sha256(f.read()).hexdigest()[:12]
+
+    def changed(self):
+        """True if the library was built anew since: figures before and after do not mix."""
+        return self._digest() != self.digest
 
     def _version(self):
         if self.name == "glibc":
