@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+#include "fake.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "source_dev.h"
+#include "thread.h"
+
+struct fake fake = { .device_left = SIZE_MAX, .anon_left = SIZE_MAX, .now = 1000000 };
+
+_Atomic size_t source_purge_calls;
+
+/* --- the system ------------------------------------------------------------------- */
+
+bool __real_os_commit(void *addr, size_t len);
+bool __wrap_os_commit(void *addr, size_t len);
+bool __wrap_os_commit(void *addr, size_t len)
+{
+	return !fake.os_fails && __real_os_commit(addr, len);
+}
+
+uint64_t __wrap_os_now_ms(void);
+uint64_t __wrap_os_now_ms(void)
+{
+	return fake.now;
+}
+
+/* --- sources ------------------------------------------------------------------------ */
+
+/* A byte for each extent that either has given memory to. */
+enum { NONE, ANON, DEVICE };
+static struct {
+	char *addr;
+	int owner;
+} given[1 << 16];
+static size_t ngiven;
+
+static int *owner_of(char *addr)
+{
+	for (size_t i = 0; i < ngiven; i++) {
+		if (given[i].addr == addr)
+			return &given[i].owner;
+	}
+	if (ngiven == ARRAY_SIZE(given))
+		abort();
+	given[ngiven].addr = addr;
+	return &given[ngiven++].owner;
+}
+
+static void wrong_unless(bool right)
+{
+	fake.wrong += !right;
+}
+
+static size_t give(char *addr, size_t len, size_t *left, int owner)
+{
+	size_t n = min(len >> EXTENT_SHIFT, *left);
+
+	fake.commits++;
+	wrong_unless(len && !((uintptr_t)addr % EXTENT_SIZE) && !(len % EXTENT_SIZE));
+	for (size_t i = 0; i < n; i++) {
+		int *who = owner_of(addr + (i << EXTENT_SHIFT));
+
+		wrong_unless(*who == NONE);
+		*who = owner;
+	}
+	if (*left != SIZE_MAX)
+		*left -= n;
+	if (n && mprotect(addr, n << EXTENT_SHIFT, PROT_READ | PROT_WRITE))
+		abort();
+	return n << EXTENT_SHIFT;
+}
+
+static size_t anon_commit(char *addr, size_t len, size_t room, unsigned int node, bool huge)
+{
+	(void)room, (void)node, (void)huge;
+	return give(addr, len, &fake.anon_left, ANON);
+}
+
+static size_t device_commit(char *addr, size_t len, size_t room, unsigned int node, bool huge)
+{
+	(void)room, (void)node;
+	wrong_unless(huge);
+	return give(addr, len, &fake.device_left, DEVICE);
+}
+
+static bool take_back(const struct source_range *ranges, unsigned int n, int owner, size_t unit)
+{
+	fake.purges++;
+	if (fake.purge_fails)
+		return false;
+	for (unsigned int i = 0; i < n; i++) {
+		char *addr = ranges[i].addr, *end = addr + ranges[i].len;
+
+		wrong_unless(ranges[i].len && !((uintptr_t)addr % unit) && !(ranges[i].len % unit));
+		madvise(addr, ranges[i].len, MADV_DONTNEED);
+		for (char *at = addr - (uintptr_t)addr % EXTENT_SIZE; at < end; at += EXTENT_SIZE) {
+			int *who = owner_of(at);
+
+			wrong_unless(*who == owner);
+			if (owner == DEVICE) {
+				*who = NONE;
+				/* Whoever touches it without a commit is caught. */
+				mprotect(at, EXTENT_SIZE, PROT_NONE);
+				if (fake.device_left != SIZE_MAX)
+					fake.device_left++;
+			}
+		}
+		fake.purged_ranges++;
+		fake.purged_bytes += ranges[i].len;
+	}
+	return true;
+}
+
+static bool anon_purge(const struct source_range *ranges, unsigned int n)
+{
+	return take_back(ranges, n, ANON, PAGE_SIZE);
+}
+
+static bool device_purge(const struct source_range *ranges, unsigned int n)
+{
+	return take_back(ranges, n, DEVICE, EXTENT_SIZE);
+}
+
+static bool anon_ready(void)
+{
+	return true;
+}
+
+static bool device_ready(void)
+{
+	return fake.device;
+}
+
+const struct source source_anon = {
+	.name = "anon", .purge_unit = PAGE_SIZE, .recommit = false,
+	.ready = anon_ready, .commit = anon_commit, .purge = anon_purge,
+};
+
+const struct source source_device = {
+	.name = "device", .purge_unit = EXTENT_SIZE, .recommit = true,
+	.ready = device_ready, .commit = device_commit, .purge = device_purge,
+};
+
+int source_device_fd(void)
+{
+	return -1;
+}
+
+void source_device_leave(char *addr, size_t len, unsigned int node)
+{
+	(void)addr, (void)len, (void)node;
+}
+
+void source_device_prefork(void)
+{
+}
+
+void source_device_fork(bool child)
+{
+	(void)child;
+}
+
+/* --- tests ------------------------------------------------------------------------------ */
+
+void fake_start(const char *options)
+{
+	cr_assert(thread_ready());
+	cr_assert_eq(conf_parse(options, "test"), 0);
+	for (unsigned int i = 0; i < ash_npageheaps; i++)
+		pageheap_set_decay(ash_pageheaps[i], conf.dirty_decay_ms);
+}
+
+static uint64_t state;
+
+void fake_seed(void)
+{
+	const char *given_seed = getenv("SEED");
+
+	state = given_seed ? strtoull(given_seed, NULL, 0) : (uint64_t)time(NULL) * 2654435761u | 1;
+	fprintf(stderr, "# SEED=%llu\n", (unsigned long long)state);
+}
+
+uint64_t fake_random(void)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}

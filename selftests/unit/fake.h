@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the units stand on instead of the world: two sources of extents that check what
+ * is asked of them and fail on command, and a clock that stands still. They take
+ * the places of source_anon.c, source_dev.c and os_now_ms() when the tests are linked.
+ */
+#ifndef FAKE_H
+#define FAKE_H
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+
+#include "conf.h"
+#include "os.h"
+#include "pageheap.h"
+#include "purge.h"
+#include "source.h"
+
+struct fake {
+	/* Set by tests. */
+	bool device;		/* does the device source offer extents? */
+	size_t device_left;	/* extents it can give; SIZE_MAX at first */
+	size_t anon_left;	/* the same of the anonymous source */
+	bool purge_fails;
+	bool os_fails;		/* os_commit(): no memory for maps and records */
+	uint64_t now;		/* ms */
+	/* Counted. */
+	size_t commits, purges, purged_ranges, purged_bytes;
+	size_t wrong;		/* requests that no caller may make; 0 */
+};
+
+extern struct fake fake;
+
+/* A process for one test: options as written, heaps made. */
+void fake_start(const char *options);
+
+/* xorshift; the seed is printed by fake_seed() and taken from SEED. */
+uint64_t fake_random(void);
+void fake_seed(void);
+
+#endif /* FAKE_H */

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+/* The options: each row's default, ends, words; each mistake is one line that names it. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "conf.h"
+
+static char said[4096];
+
+/* conf_parse(), with what it wrote to standard error in said. */
+static unsigned int parse(const char *text)
+{
+	int fds[2], saved = dup(STDERR_FILENO);
+	unsigned int refused;
+	ssize_t n;
+
+	cr_assert(!pipe(fds));
+	dup2(fds[1], STDERR_FILENO);
+	refused = conf_parse(text, "ORIGIN");
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(fds[1]);
+	n = read(fds[0], said, sizeof(said) - 1);
+	said[n < 0 ? 0 : n] = '\0';
+	close(fds[0]);
+	return refused;
+}
+
+static unsigned int lines(void)
+{
+	unsigned int n = 0;
+
+	for (const char *s = said; (s = strchr(s, '\n')); s++)
+		n++;
+	return n;
+}
+
+static void accepts(const char *text)
+{
+	cr_assert_eq(parse(text), 0, "\"%s\": %s", text, said);
+	cr_assert_str_empty(said);
+}
+
+static void refuses(const char *text, const char *names)
+{
+	struct conf before = conf;
+
+	cr_assert_eq(parse(text), 1, "\"%s\" was accepted", text);
+	cr_assert_eq(lines(), 1, "\"%s\": %s", text, said);
+	cr_assert(!strncmp(said, "ashlar: ORIGIN: ", 16), "%s", said);
+	cr_assert(strstr(said, names), "\"%s\": %s", text, said);
+	cr_assert(!memcmp(&before, &conf, sizeof(conf)), "\"%s\" changed something", text);
+}
+
+static int64_t value(const struct conf_row *row)
+{
+	return *(int64_t *)((char *)&conf + row->offset);
+}
+
+Test(conf, defaults_are_in_range)
+{
+	unsetenv("ASHLAR_CONF");
+	conf_init();
+	for (unsigned int i = 0; i < conf_nrows; i++) {
+		const struct conf_row *row = &conf_rows[i];
+
+		cr_assert_eq(value(row), row->def, "%s", row->key);
+		cr_assert(row->least <= row->def && row->def <= row->most, "%s", row->key);
+		cr_assert(row->help[0] && row->help[strlen(row->help) - 1] == '.', "%s", row->key);
+	}
+}
+
+Test(conf, every_row_takes_its_range_and_no_more)
+{
+	char text[128];
+
+	for (unsigned int i = 0; i < conf_nrows; i++) {
+		const struct conf_row *row = &conf_rows[i];
+
+		if (row->words)
+			continue;
+		snprintf(text, sizeof(text), "%s:%lld", row->key, (long long)row->least);
+		accepts(text);
+		cr_assert_eq(value(row), row->least, "%s", text);
+		snprintf(text, sizeof(text), "%s:%lld", row->key, (long long)row->most);
+		accepts(text);
+		cr_assert_eq(value(row), row->most, "%s", text);
+		snprintf(text, sizeof(text), "%s:%lld", row->key, (long long)row->least - 1);
+		refuses(text, row->key);
+		snprintf(text, sizeof(text), "%s:%lld", row->key, (long long)row->most + 1);
+		refuses(text, row->key);
+		snprintf(text, sizeof(text), "%s:", row->key);
+		refuses(text, row->key);
+		snprintf(text, sizeof(text), "%s:word", row->key);
+		refuses(text, row->key);
+		snprintf(text, sizeof(text), "%s:99999999999999999999", row->key);
+		refuses(text, row->key);
+	}
+}
+
+Test(conf, every_word)
+{
+	char text[128], words[128];
+
+	for (unsigned int i = 0; i < conf_nrows; i++) {
+		const struct conf_row *row = &conf_rows[i];
+		int64_t n = 0;
+
+		if (!row->words)
+			continue;
+		snprintf(words, sizeof(words), "%s", row->words);
+		for (char *w = strtok(words, "|"); w; w = strtok(NULL, "|"), n++) {
+			snprintf(text, sizeof(text), "%s:%s", row->key, w);
+			accepts(text);
+			cr_assert_eq(value(row), n, "%s", text);
+			snprintf(text, sizeof(text), "%s:%sx", row->key, w);
+			refuses(text, row->key);
+			snprintf(text, sizeof(text), "%s:%.*s", row->key, (int)strlen(w) - 1, w);
+			refuses(text, row->key);
+		}
+		cr_assert_eq(n, row->most + 1, "%s", row->key);
+		snprintf(text, sizeof(text), "%s:0", row->key);
+		refuses(text, row->key);
+		snprintf(text, sizeof(text), "%s:", row->key);
+		refuses(text, row->key);
+	}
+}
+
+Test(conf, suffixes)
+{
+	accepts("reserve:3");
+	cr_assert_eq(conf.reserve, 3);
+	accepts("reserve:3k");
+	cr_assert_eq(conf.reserve, 3 << 10);
+	accepts("reserve:3M");
+	cr_assert_eq(conf.reserve, 3 << 20);
+	accepts("reserve:3g");
+	cr_assert_eq(conf.reserve, (int64_t)3 << 30);
+	accepts("reserve:3T");
+	cr_assert_eq(conf.reserve, (int64_t)3 << 40);
+	refuses("reserve:3x", "3x");
+	refuses("reserve:3kk", "3kk");
+	refuses("reserve:k", "reserve");
+	refuses("reserve:-", "reserve");
+	refuses("reserve: 3", "reserve");
+	refuses("reserve:9000000t", "reserve");
+	accepts("dirty_decay_ms:-1");
+	cr_assert_eq(conf.dirty_decay_ms, -1);
+}
+
+Test(conf, several)
+{
+	accepts("");
+	accepts("narenas:3,dirty_decay_ms:0,tcache:false");
+	cr_assert(conf.narenas == 3 && conf.dirty_decay_ms == 0 && !conf.tcache);
+	accepts("narenas:4,,narenas:5,");
+	cr_assert_eq(conf.narenas, 5);
+	refuses("nothing", "nothing");
+	refuses(":1", "\"\"");
+	refuses("narena:1", "narena");
+	refuses("narenass:1", "narenass");
+	refuses("NARENAS:1", "NARENAS");
+	refuses("narenas=1", "narenas=1");
+	/* The right ones among the wrong ones count. */
+	cr_assert_eq(parse("x:1,narenas:7,tcache:maybe,gc_events:9,y"), 3);
+	cr_assert_eq(lines(), 3);
+	cr_assert(conf.narenas == 7 && conf.gc_events == 9);
+}
+
+Test(conf, endless_text)
+{
+	char text[3000];
+
+	memset(text, 'a', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	cr_assert_eq(parse(text), 1);
+	cr_assert_eq(lines(), 1);
+	text[1500] = ':';
+	cr_assert_eq(parse(text), 1);
+	cr_assert_eq(lines(), 1);
+	memcpy(text, "narenas:", 8);
+	text[1500] = 'a';
+	cr_assert_eq(parse(text), 1);
+	cr_assert_eq(lines(), 1);
+}

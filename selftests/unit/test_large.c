@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+/* Blocks of spans: made, resized in place, given back. */
+#include "ashlar.h"
+#include "block.h"
+#include "fake.h"
+#include "large.h"
+
+static struct pageheap *heap;
+
+static void start(void)
+{
+	fake_start("source:anon,dirty_decay_ms:-1,tcache:false");
+	heap = ash_pageheaps[0];
+	cr_assert(pageheap_ready(heap));
+}
+
+TestSuite(large, .init = start);
+
+static size_t active(void)
+{
+	struct pageheap_stats s;
+
+	pageheap_stats(heap, &s);
+	return s.active;
+}
+
+static struct block find(const void *p)
+{
+	struct block b = { 0 };
+
+	cr_assert(block_find(p, &b));
+	return b;
+}
+
+Test(large, every_class)
+{
+	for (unsigned int c = CLASS_LARGE_FIRST; c <= CLASS_LARGE_LAST; c++) {
+		size_t size = sizeclasses[c].size;
+		bool zeroed;
+		char *p = large_alloc(heap, size, PAGE_SIZE, &zeroed);
+		struct block b = find(p);
+
+		cr_assert(b.class == c && b.size == size);
+		cr_assert(!block_find(p + 1, &b) && !block_find(p + PAGE_SIZE, &b));
+		memset(p, 1, size);
+		cr_assert_eq(active(), size >> PAGE_SHIFT);
+		large_free_span(p, c);
+		cr_assert_eq(active(), 0);
+		cr_assert(!block_find(p, &b));
+	}
+}
+
+Test(large, huge)
+{
+	for (size_t size = LARGE_MAX + 1; size < 40 * MB; size += size / 4) {
+		char *p = large_alloc(heap, size, PAGE_SIZE, NULL);
+		struct block b = find(p);
+
+		cr_assert_eq(b.class, CLASS_HUGE);
+		cr_assert_eq(b.size, round_up(size, PAGE_SIZE));
+		cr_assert_eq((uintptr_t)p % EXTENT_SIZE, 0);
+		memset(p, 1, size);
+		huge_free(p);
+		cr_assert_eq(active(), 0);
+	}
+	cr_assert(pageheap_consistent(heap));
+}
+
+Test(large, resize_in_place)
+{
+	char *p = large_alloc(heap, 20 * KB, PAGE_SIZE, NULL);
+	bool zeroed;
+
+	memset(p, 'a', 20 * KB);
+	cr_assert(large_resize(p, find(p).class, 300 * KB, &zeroed) && zeroed);
+	cr_assert_eq(find(p).size, sizeclass_round(300 * KB));
+	for (size_t i = 0; i < 300 * KB; i++)
+		cr_assert_eq(p[i], i < 20 * KB ? 'a' : 0);
+	memset(p, 'b', 300 * KB);
+	cr_assert(large_resize(p, find(p).class, 40 * KB, &zeroed));
+	cr_assert_eq(find(p).size, 40 * KB);
+	cr_assert_eq(active(), 10);
+	/* The pages behind are dirty now. */
+	cr_assert(large_resize(p, find(p).class, 64 * KB, &zeroed) && !zeroed);
+	large_free_span(p, find(p).class);
+	cr_assert(active() == 0 && pageheap_consistent(heap));
+}
+
+Test(large, resize_stops_at_a_neighbour)
+{
+	char *p = large_alloc(heap, 20 * KB, PAGE_SIZE, NULL);
+	char *q = large_alloc(heap, 20 * KB, PAGE_SIZE, NULL);
+	bool zeroed;
+
+	cr_assert_eq(q, p + 20 * KB);
+	cr_assert(!large_resize(p, find(p).class, 24 * KB, &zeroed));
+	cr_assert_eq(find(p).size, 20 * KB);
+	large_free_span(q, find(q).class);
+	cr_assert(large_resize(p, find(p).class, 24 * KB, &zeroed));
+}
+
+Test(large, large_stays_within_its_extent)
+{
+	char *a = large_alloc(heap, 1 * MB, PAGE_SIZE, NULL), *b;
+	bool zeroed;
+
+	b = large_alloc(heap, 1 * MB, PAGE_SIZE, NULL);
+	cr_assert_eq(b, a + 1 * MB);
+	cr_assert(!large_resize(b, find(b).class, 1280 * KB, &zeroed));
+	cr_assert(!large_resize(a, find(a).class, LARGE_MAX + 1, &zeroed), "a large block does not become huge");
+	cr_assert(!large_resize(a, find(a).class, 100, &zeroed), "nor small");
+}
+
+Test(large, huge_grows_and_shrinks_in_place)
+{
+	char *p = large_alloc(heap, 5 * MB, PAGE_SIZE, NULL);
+	bool zeroed;
+
+	memset(p, 'a', 5 * MB);
+	cr_assert(large_resize(p, CLASS_HUGE, 50 * MB, &zeroed) && zeroed);
+	cr_assert_eq(find(p).size, 50 * MB);
+	for (size_t i = 0; i < 50 * MB; i += 511)
+		cr_assert_eq(p[i], i < 5 * MB ? 'a' : 0, "byte %zu", i);
+	cr_assert(large_resize(p, CLASS_HUGE, 3 * MB, &zeroed));
+	cr_assert_eq(active(), 3 * MB >> PAGE_SHIFT);
+	cr_assert(!large_resize(p, CLASS_HUGE, 1 * MB, &zeroed), "not below what is huge");
+	cr_assert(!large_resize(p, CLASS_HUGE, SIZE_LIMIT, &zeroed));
+	huge_free(p);
+	cr_assert(active() == 0 && pageheap_consistent(heap));
+}
+
+Test(large, resize_without_memory)
+{
+	char *p;
+	bool zeroed;
+
+	fake.anon_left = 3;
+	p = large_alloc(heap, 6 * MB, PAGE_SIZE, NULL);
+	cr_assert(p);
+	memset(p, 'a', 6 * MB);
+	cr_assert(!large_resize(p, CLASS_HUGE, 10 * MB, &zeroed));
+	cr_assert_eq(find(p).size, 6 * MB);
+	cr_assert(pageheap_consistent(heap));
+	huge_free(p);
+	cr_assert_eq(active(), 0);
+}
+
+Test(large, block_resize_with_extra)
+{
+	char *p = large_alloc(heap, 20 * KB, PAGE_SIZE, NULL);
+
+	cr_assert_eq(block_resize(p, 100 * KB, 28 * KB, true), 128 * KB);
+	for (size_t i = 20 * KB; i < 128 * KB; i++)
+		cr_assert_eq(p[i], 0);
+	cr_assert(large_alloc(heap, 20 * KB, PAGE_SIZE, NULL) == p + 128 * KB);
+	/* No room for the extra, none for the size: the old size stays. */
+	cr_assert_eq(block_resize(p, 200 * KB, 100 * KB, false), 128 * KB);
+	cr_assert_eq(block_resize(p, 128 * KB, SIZE_MAX, false), 128 * KB);
+}
+
+Test(large, freed_twice, .signal = SIGABRT)
+{
+	char *p = large_alloc(heap, 100 * KB, PAGE_SIZE, NULL);
+	unsigned int class = find(p).class;
+
+	large_free_span(p, class);
+	large_free_span(p, class);
+}
+
+Test(large, impossible)
+{
+	cr_assert(!large_alloc(heap, SIZE_MAX, PAGE_SIZE, NULL));
+	cr_assert(!large_alloc(heap, SIZE_LIMIT, PAGE_SIZE, NULL));
+	cr_assert(!large_alloc(heap, (size_t)1 << 46, PAGE_SIZE, NULL));
+	cr_assert(!large_alloc(heap, 100 * KB, (size_t)1 << 62, NULL));
+	cr_assert_eq(active(), 0);
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/* What is purged when, in what order, and at what price for the caller. */
+#include "fake.h"
+
+static struct pageheap *heap;
+
+static void start(void)
+{
+	fake_start("source:anon,dirty_decay_ms:6400");
+	heap = ash_pageheaps[0];
+	cr_assert(pageheap_ready(heap));
+}
+
+TestSuite(purge, .init = start);
+
+static size_t dirty(void)
+{
+	struct pageheap_stats s;
+
+	pageheap_stats(heap, &s);
+	return s.dirty;
+}
+
+/* @n spans of a page each with used pages between them. */
+static void scatter(unsigned int n)
+{
+	char **p = meta_alloc(2 * n * sizeof(*p));
+
+	for (unsigned int i = 0; i < 2 * n; i++) {
+		p[i] = pageheap_alloc(heap, 1, 1, NULL);
+		*p[i] = 1;
+	}
+	for (unsigned int i = 0; i < 2 * n; i += 2)
+		pageheap_free(p[i], 1);
+}
+
+Test(purge, follows_decay)
+{
+	size_t before, after = 0;
+
+	scatter(1000);
+	cr_assert_eq(dirty(), 1000);
+	fake.now += 100;
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	before = dirty();
+	cr_assert_eq(before, 1000, "all may stay at first");
+	for (int i = 0; i < 66; i++) {
+		fake.now += 100;
+		purge_heap(heap, fake.now, PURGE_DECAY);
+		after = dirty();
+		cr_assert_leq(after, before);
+		before = after;
+		if (i == 31)
+			cr_assert(after > 400 && after < 600, "half-way: %zu of 1000", after);
+	}
+	cr_assert_eq(after, 0);
+	cr_assert(pageheap_consistent(heap));
+	cr_assert_eq(fake.wrong, 0);
+}
+
+Test(purge, batch_is_bounded)
+{
+	scatter(1000);
+	fake.now += 100;
+	purge_heap(heap, fake.now, PURGE_DECAY_BATCH);
+	fake.now += 100000;
+	fake.purged_ranges = 0;
+	/* After a long sleep everything is due; one caller pays for one batch of it. */
+	purge_heap(heap, fake.now, PURGE_DECAY_BATCH);
+	cr_assert(fake.purged_ranges > 0 && fake.purged_ranges <= PURGE_BATCH);
+	cr_assert_geq(dirty(), 1000 - PURGE_BATCH);
+}
+
+Test(purge, all_regardless_of_decay)
+{
+	pageheap_set_decay(heap, -1);
+	scatter(500);
+	cr_assert_eq(purge_heap(heap, fake.now, PURGE_DECAY), 0);
+	cr_assert_eq(purge_heap(heap, fake.now, PURGE_ALL), 500);
+	cr_assert_eq(dirty(), 0);
+}
+
+Test(purge, at_once_with_decay_0)
+{
+	pageheap_set_decay(heap, 0);
+	scatter(100);
+	cr_assert_eq(purge_heap(heap, fake.now, PURGE_DECAY), 100);
+}
+
+Test(purge, whole_extents_first)
+{
+	char *used = pageheap_alloc(heap, 100, 1, NULL), *part = pageheap_alloc(heap, 100, 1, NULL);
+	char *whole = pageheap_alloc_huge(heap, EXTENT_PAGES, EXTENT_SIZE, NULL);
+
+	memset(part, 1, 100 * PAGE_SIZE);
+	memset(whole, 1, EXTENT_SIZE);
+	*used = 1;
+	pageheap_free(part, 100);
+	pageheap_free(whole, EXTENT_PAGES);
+	/* The limit asks for some pages only: the whole extent goes, the part stays. */
+	fake.now += 100;
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert_eq(dirty(), EXTENT_PAGES + 100);
+	fake.now += 2000;
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert_eq(dirty(), 100);
+	cr_assert_eq(part[5], 1);
+}
+
+Test(purge, neighbours_are_joined)
+{
+	char *p = pageheap_alloc_huge(heap, 8 * EXTENT_PAGES, EXTENT_SIZE, NULL);
+
+	memset(p, 1, 8 * EXTENT_SIZE);
+	pageheap_free(p, 8 * EXTENT_PAGES);
+	fake.purged_ranges = fake.purges = 0;
+	cr_assert_eq(purge_heap(heap, fake.now, PURGE_ALL), 8 * EXTENT_PAGES);
+	cr_assert_eq(fake.purges, 1);
+	cr_assert_eq(fake.purged_ranges, 1, "eight neighbours are one range, not %zu", fake.purged_ranges);
+	cr_assert_eq(fake.purged_bytes, 8 * EXTENT_SIZE);
+}
+
+Test(purge, nothing_to_do)
+{
+	fake.purges = 0;
+	cr_assert_eq(purge_heap(heap, fake.now, PURGE_ALL), 0);
+	pageheap_alloc(heap, 100, 1, NULL);
+	cr_assert_eq(purge_heap(heap, fake.now, PURGE_ALL), 0);
+	cr_assert_eq(fake.purges, 0);
+}

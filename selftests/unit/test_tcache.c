@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT
+/* A thread's cache by the public calls, and what it holds while they go on. */
+#include <pthread.h>
+
+#include "ashlar.h"
+#include "fake.h"
+#include "fast.h"
+#include "large.h"
+
+static struct tcache *cache;
+
+static void start_with(const char *options)
+{
+	fake_start(options);
+	cache = thread_cache();
+	cr_assert(!cache->disabled);
+}
+
+static void start(void)
+{
+	start_with("source:anon,dirty_decay_ms:-1");
+}
+
+TestSuite(tcache, .init = start);
+
+static unsigned int cached(unsigned int class)
+{
+	struct cbin *b = &cache->bins[class];
+
+	return class <= CLASS_SMALL_LAST ? (unsigned int)(b->top - b->base) : b->nlarge;
+}
+
+static size_t cached_bytes(void)
+{
+	size_t bytes = 0;
+
+	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++)
+		bytes += cached(c) * (size_t)sizeclasses[c].size;
+	return bytes;
+}
+
+static void consistent(void)
+{
+	size_t large = 0;
+
+	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
+		struct cbin *b = &cache->bins[c];
+
+		if (c <= CLASS_SMALL_LAST)
+			cr_assert(b->base <= b->top && b->top <= b->end && b->cap <= b->cap_max,
+				  "class %u", c);
+		else
+			cr_assert(b->top == b->end && b->nlarge <= b->cap, "class %u", c);
+		if (c > CLASS_SMALL_LAST)
+			large += b->nlarge * (size_t)sizeclasses[c].size;
+	}
+	cr_assert_eq(large, cache->large_bytes);
+	cr_assert_leq(cache->large_bytes, cache->large_max);
+	cr_assert(cache->bins[0].top == cache->bins[0].end);
+}
+
+Test(tcache, last_freed_is_first_used)
+{
+	void *a = ashlar_malloc(100), *b = ashlar_malloc(100);
+
+	ashlar_free(a);
+	ashlar_free(b);
+	cr_assert_eq(ashlar_malloc(100), b);
+	cr_assert_eq(ashlar_malloc(110), a);
+	consistent();
+}
+
+/* The bound of each stack: bytes, or at least four blocks, and never more than so many blocks. */
+Test(tcache, bounds_hold_for_every_class)
+{
+	static void *p[20000];
+
+	for (unsigned int c = 1; c <= CLASS_SMALL_LAST; c++) {
+		size_t size = sizeclasses[c].size, most;
+		unsigned int n = (unsigned int)min(1 * MB / size, (size_t)20000);
+
+		most = min(max((size_t)conf.tcache_bytes / size, (size_t)4), (size_t)conf.ncached_max);
+		for (int round = 0; round < 5; round++) {
+			for (unsigned int i = 0; i < n; i++)
+				cr_assert(p[i] = ashlar_malloc(size));
+			for (unsigned int i = 0; i < n; i++) {
+				ashlar_free(p[i]);
+				cr_assert_leq(cached(c), most, "class %u", c);
+			}
+		}
+		consistent();
+	}
+}
+
+Test(tcache, bounds_follow_the_options)
+{
+	static void *p[4000];
+
+	start_with("source:anon,ncached_max:8,tcache_bytes:4k");
+	tcache_bind(cache, cache->arena);
+	for (unsigned int c = 1; c <= CLASS_SMALL_LAST; c++) {
+		unsigned int most = 0;
+
+		for (int i = 0; i < 300; i++)
+			p[i] = ashlar_malloc(sizeclasses[c].size);
+		for (int i = 0; i < 300; i++) {
+			ashlar_free(p[i]);
+			most = max(most, cached(c));
+		}
+		cr_assert(most >= 1 && most <= 8, "class %u: %u", c, most);
+	}
+	consistent();
+}
+
+Test(tcache, stacks_start_small)
+{
+	void *p[10];
+
+	for (int i = 0; i < 10; i++)
+		p[i] = ashlar_malloc(64);
+	for (int i = 0; i < 10; i++)
+		ashlar_free(p[i]);
+	cr_assert_leq(cache->bins[sizeclass_small(64)].cap, 31);
+}
+
+Test(tcache, large_blocks_are_bounded_in_bytes)
+{
+	enum { N = 300 };
+	void *p[N];
+
+	cr_assert_eq(cache->large_max, 2 * MB);
+	for (size_t size = SMALL_MAX + 1; size <= LARGE_MAX; size += size / 3) {
+		for (int i = 0; i < N; i++)
+			cr_assert(p[i] = ashlar_malloc(size));
+		for (int i = 0; i < N; i++) {
+			ashlar_free(p[i]);
+			cr_assert_leq(cache->large_bytes, 2 * MB, "size %zu", size);
+		}
+		consistent();
+	}
+	tcache_flush_all(cache);
+	cr_assert_eq(cache->large_bytes, 0);
+}
+
+Test(tcache, large_requests_look_no_further_than_the_last_class)
+{
+	/* Every large class, with nothing cached and with one above cached. */
+	for (unsigned int c = CLASS_LARGE_FIRST; c <= CLASS_LARGE_LAST; c++) {
+		void *p = ashlar_malloc(sizeclasses[c].size);
+
+		cr_assert(p);
+		consistent();
+		ashlar_free(p);
+		p = ashlar_malloc(sizeclasses[max(c - 2, CLASS_LARGE_FIRST)].size);
+		cr_assert_geq(ashlar_malloc_usable_size(p), sizeclasses[max(c - 2, CLASS_LARGE_FIRST)].size);
+		consistent();
+		ashlar_free(p);
+		tcache_flush_all(cache);
+	}
+}
+
+Test(tcache, flush_all_leaves_nothing)
+{
+	struct pageheap_stats s;
+
+	for (size_t n = 8; n < LARGE_MAX; n += n / 3) {
+		void *p[30];
+
+		for (int i = 0; i < 30; i++)
+			p[i] = ashlar_malloc(n);
+		for (int i = 0; i < 30; i++)
+			ashlar_free(p[i]);
+	}
+	cr_assert_gt(cached_bytes(), 0);
+	tcache_flush_all(cache);
+	cr_assert_eq(cached_bytes(), 0);
+	arena_age_depots(cache->arena, true);
+	pageheap_stats(cache->arena->heap, &s);
+	cr_assert_eq(s.active, 0, "%zu pages are still used", s.active);
+	cr_assert(pageheap_consistent(cache->arena->heap));
+}
+
+/* The stacks that nobody uses shrink at each collection until they are gone. */
+Test(tcache, unused_stacks_age)
+{
+	unsigned int idle = sizeclass_small(1000), events = (unsigned int)conf.gc_events;
+	unsigned int before, rounds = 0;
+	static void *p[3000];
+
+	for (int i = 0; i < 64; i++)
+		p[i] = ashlar_malloc(1000);
+	for (int i = 0; i < 64; i++)
+		ashlar_free(p[i]);
+	before = cached(idle);
+	cr_assert_gt(before, 8);
+	/* Fills and flushes of another class are events; each GC takes the older half. */
+	for (; cached(idle) && rounds < 20; rounds++) {
+		for (unsigned int e = 0; e < events * 40; e++) {
+			for (int i = 0; i < 600; i++)
+				p[i] = ashlar_malloc(32);
+			for (int i = 0; i < 600; i++)
+				ashlar_free(p[i]);
+			if (cached(idle) < before)
+				break;
+		}
+		cr_assert_lt(cached(idle), before, "no collection took anything");
+		before = cached(idle);
+	}
+	cr_assert_eq(cached(idle), 0);
+	consistent();
+}
+
+Test(tcache, decay_ticks_on_the_way)
+{
+	struct pageheap_stats before, after;
+	void *p = ashlar_malloc(1 * MB);
+
+	/* Dirty pages, then time, then nothing but small allocations. */
+	tcache_flush_all(cache);
+	memset(p, 1, 1 * MB);
+	start_with("source:anon,dirty_decay_ms:1000,large_bytes:0");
+	tcache_bind(cache, cache->arena);
+	ashlar_free(p);
+	pageheap_stats(cache->arena->heap, &before);
+	cr_assert_geq(before.dirty, 256);
+	for (int i = 0; i < 100; i++) {
+		fake.now += 100;
+		for (int k = 0; k < 5000; k++)
+			ashlar_free(ashlar_malloc(200));
+	}
+	pageheap_stats(cache->arena->heap, &after);
+	cr_assert_eq(after.dirty, 0);
+}
+
+/* --- the end of threads ---------------------------------------------------------------- */
+
+static void *use_and_leave(void *arg)
+{
+	void *p[200];
+
+	for (int i = 0; i < 200; i++)
+		p[i] = ashlar_malloc((size_t)i * 137 + 1);
+	for (int i = 0; i < 200; i++)
+		ashlar_free(p[i]);
+	return arg;
+}
+
+Test(tcache, thread_leaves_nothing)
+{
+	struct pageheap_stats s;
+
+	for (int i = 0; i < 20; i++) {
+		pthread_t t;
+
+		cr_assert(!pthread_create(&t, NULL, use_and_leave, NULL));
+		pthread_join(t, NULL);
+	}
+	for (unsigned int i = 0; i < ash_narenas; i++) {
+		arena_age_depots(ash_arenas[i], true);
+		cr_assert_leq(ash_arenas[i]->nthreads, 1);
+	}
+	tcache_flush_all(cache);
+	pageheap_stats(cache->arena->heap, &s);
+	cr_assert_eq(s.active, 0, "%zu pages are still used", s.active);
+}
+
+static void *free_all(void *arg)
+{
+	void **p = arg;
+
+	for (int i = 0; i < 5000; i++)
+		ashlar_free(p[i]);
+	return NULL;
+}
+
+Test(tcache, blocks_freed_elsewhere_come_home)
+{
+	static void *p[5000];
+	struct pageheap_stats s;
+	pthread_t t;
+
+	for (int i = 0; i < 5000; i++)
+		p[i] = ashlar_malloc((size_t)i % 3000 + 1);
+	cr_assert(!pthread_create(&t, NULL, free_all, p));
+	pthread_join(t, NULL);
+	for (unsigned int i = 0; i < ash_narenas; i++)
+		arena_age_depots(ash_arenas[i], true);
+	tcache_flush_all(cache);
+	arena_age_depots(cache->arena, true);
+	pageheap_stats(cache->arena->heap, &s);
+	cr_assert_eq(s.active, 0, "%zu pages are still used", s.active);
+}
+
+Test(tcache, disabled)
+{
+	struct pageheap_stats s;
+	void *p;
+
+	cr_assert(thread_cache_enable(false));
+	p = ashlar_malloc(100);
+	cr_assert(p);
+	ashlar_free(p);
+	p = ashlar_malloc(100 * KB);
+	cr_assert(p);
+	ashlar_free(p);
+	pageheap_stats(ash_pageheaps[0], &s);
+	cr_assert_eq(s.active, 0, "nothing is kept without a cache");
+	cr_assert(!thread_cache_enable(true));
+	cr_assert(ashlar_malloc(100));
+}
+
+Test(tcache, no_memory_for_stacks)
+{
+	void *p[300];
+
+	fake.os_fails = true;
+	for (int i = 0; i < 300; i++)
+		p[i] = ashlar_malloc(48);
+	for (int i = 0; i < 300; i++)
+		ashlar_free(p[i]);
+	fake.os_fails = false;
+	consistent();
+	ashlar_free(ashlar_malloc(48));
+}
+
+Test(tcache, out_of_memory_is_null_and_enomem)
+{
+	static void *p[10000];
+	unsigned int n = 0;
+
+	fake.anon_left = 2;
+	errno = 0;
+	while (n < 10000 && (p[n] = ashlar_malloc(5000)))
+		n++;
+	cr_assert(n > 100 && n < 10000 && errno == ENOMEM);
+	errno = 0;
+	cr_assert(!ashlar_malloc(1 * MB) && errno == ENOMEM);
+	errno = 0;
+	cr_assert(!ashlar_calloc(100, 50000) && errno == ENOMEM);
+	errno = 0;
+	cr_assert(!ashlar_realloc(p[0], 1 * MB) && errno == ENOMEM);
+	memset(p[0], 1, 5000);
+	while (n)
+		ashlar_free(p[--n]);
+	cr_assert(ashlar_malloc(5000));
+	consistent();
+}
