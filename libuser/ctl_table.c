@@ -123,7 +123,7 @@ static int set_epoch(const struct ctl_call *c, const union ctl_value *v)
 	now.allocated = s.allocated;
 	now.active = s.active;
 	now.metadata = s.metadata;
-	now.resident = s.resident;
+	now.resident = stats_resident();
 	now.mapped = s.mapped;
 	now.retained = s.retained;
 	atomic_fetch_add(&now.epoch, 1);

@@ -66,6 +66,18 @@ bool os_purge_lazy(void *addr, size_t len)
 	return madvise(addr, len, MADV_FREE) == 0;
 }
 
+int os_resident(void *extent)
+{
+	unsigned char vec[EXTENT_PAGES];
+	int n = 0;
+
+	if (mincore(extent, EXTENT_SIZE, vec))
+		return -1;
+	for (unsigned int i = 0; i < EXTENT_PAGES; i++)
+		n += vec[i] & 1;
+	return n;
+}
+
 void os_thp(void *addr, size_t len, bool want)
 {
 	/* A kernel without THP refuses: nothing is lost but the speed. */

@@ -33,6 +33,9 @@ bool os_purge(void *addr, size_t len);
 /* Contents may vanish when the system wants memory (MADV_FREE). */
 bool os_purge_lazy(void *addr, size_t len);
 
+/* How many of the pages of an extent are in RAM; -1 if the kernel does not say. */
+int os_resident(void *extent);
+
 void os_thp(void *addr, size_t len, bool want);
 
 /* Prefer @node for what is first touched in [addr, addr+len). */

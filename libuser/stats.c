@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "conf.h"
+#include "os.h"
 #include "thread.h"
 
 static size_t less(size_t a, size_t b)
@@ -217,6 +218,63 @@ void stats_collect(struct stats *s)
 	s->purge_calls = atomic_load_explicit(&source_purge_calls, memory_order_relaxed);
 }
 
+/* --- what is in RAM ------------------------------------------------------------------------ */
+
+/* Pages of one kind of extent: what our counters say, and what the kernel said of a sample. */
+struct sample {
+	size_t counted, seen;
+};
+
+/* Scale @pages, which our counters say, by what the sample showed. */
+static size_t corrected(size_t pages, const struct sample *s)
+{
+	return s->counted ? (size_t)((double)pages * (double)s->seen / (double)s->counted) : pages;
+}
+
+/* Read without the heap's lock, as nothing hangs on it: an extent in motion is a small error. */
+static void look(struct extent *e, struct sample *small, struct sample *huge)
+{
+	struct sample *s = extent_is_huge(e) ? huge : small;
+	int pages;
+
+	if (*(volatile uint8_t *)&e->state != EXTENT_LIVE || !e->source || e->source->recommit)
+		return;
+	pages = os_resident(extent_addr(e));
+	if (pages < 0)
+		return;
+	s->counted += extent_is_huge(e) ? EXTENT_PAGES : e->nused + e->ndirty;
+	s->seen += (size_t)pages;
+}
+
+static size_t heap_resident(struct pageheap *h)
+{
+	struct sample small = { 0 }, huge = { 0 };
+	struct pageheap_stats hs;
+	size_t extents = 0, stride, used_huge;
+
+	pageheap_stats(h, &hs);
+	for (unsigned int i = 0; i < h->nwindows; i++)
+		extents += h->windows[i]->grown >> EXTENT_SHIFT;
+	stride = extents / RESIDENT_SAMPLES + 1;
+	for (unsigned int i = 0; i < h->nwindows && hs.extents > hs.device; i++) {
+		for (size_t k = 0; k < h->windows[i]->grown >> EXTENT_SHIFT; k += stride)
+			look(window_extent(h->windows[i], k), &small, &huge);
+	}
+	used_huge = hs.huge * EXTENT_PAGES - hs.untouched;
+	return hs.device * EXTENT_PAGES +
+	       corrected(less(hs.huge, hs.device) * EXTENT_PAGES, &huge) +
+	       corrected(less(hs.active + hs.dirty, used_huge), &small);
+}
+
+size_t stats_resident(void)
+{
+	size_t pages = 0;
+
+	for (unsigned int i = 0; i < ash_npageheaps; i++)
+		pages += heap_resident(ash_pageheaps[i]);
+	return (pages << PAGE_SHIFT) + meta_bytes();
+}
+
 const char *stats_backend(void)
 {
 	struct stats s;
@@ -311,6 +369,7 @@ static void print_totals(struct report *r)
 	struct stats s;
 
 	stats_collect(&s);
+	s.resident = stats_resident();
 	total(r, "allocated", s.allocated, "bytes in live blocks");
 	total(r, "  small", s.small, "in slots of slabs");
 	total(r, "  large", s.large, "in pages of their own");
@@ -318,7 +377,7 @@ static void print_totals(struct report *r)
 	total(r, "active", s.active, "bytes in pages in use");
 	total(r, "dirty", s.dirty, "bytes in free pages that decay will give back");
 	total(r, "metadata", s.metadata, "bytes of our own records");
-	total(r, "resident", s.resident, "bytes of RAM, at the most");
+	total(r, "resident", s.resident, "bytes in RAM");
 	total(r, "mapped", s.mapped, "bytes in extents with memory");
 	total(r, "  device", s.device << EXTENT_SHIFT, "from /dev/ashlar");
 	total(r, "  huge", s.huge << EXTENT_SHIFT, "on huge pages, or meant to be");

@@ -12,8 +12,8 @@
  *	mapped    = extents with memory
  *	retained  = extents without: address kept
  *
- * resident is an upper bound, as with jemalloc: what a large block has but never
- * touched counts.
+ * This resident is an upper bound, as with jemalloc: what a large block has but never
+ * touched counts. stats_resident() asks the kernel and is close.
  */
 #ifndef ASHLAR_STATS_H
 #define ASHLAR_STATS_H
@@ -36,6 +36,14 @@ struct stats {
 };
 
 void stats_collect(struct stats *s);
+
+/*
+ * Bytes in RAM, records included. Device extents are known; of anonymous ones up to
+ * RESIDENT_SAMPLES are looked at by a system call each, all of them while the heap has no
+ * more, else evenly spread ones that stand for the others.
+ */
+#define RESIDENT_SAMPLES	256
+size_t stats_resident(void);
 
 /*
  * One arena, or all. Large blocks, dirty and retained pages belong to a node;
