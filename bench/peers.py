@@ -57,8 +57,8 @@ class Allocator:
     def _version(self):
         if self.name == "glibc":
             return os.confstr("CS_GNU_LIBC_VERSION").split()[1]
-        if self.name == "ashlar":
-            return commit()
+        if self.path.startswith(os.path.join(TOP, "build", "")):
+            return "commit " + commit()
         if self.name.startswith(tuple(KNOWN)):
             asked = subprocess.run([sys.executable, "-c", ASK], capture_output=True,
                                    text=True, check=False,
