@@ -215,6 +215,8 @@ void conf_init(void)
 
 	for (unsigned int i = 0; i < conf_nrows; i++)
 		*row_value(&conf_rows[i]) = conf_rows[i].def;
+	if (conf_linked)
+		conf_linked();
 	/* A set-uid program takes nothing from whoever calls it. */
 	if (getauxval(AT_SECURE))
 		return;

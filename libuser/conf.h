@@ -47,8 +47,11 @@ struct conf_row {
 extern const struct conf_row conf_rows[];
 extern const unsigned int conf_nrows;
 
-/* Defaults, then ASHLAR_CONF. Safe before libc's start-up. */
+/* Defaults, then conf_linked(), then ASHLAR_CONF. Safe before libc's start-up. */
 void conf_init(void);
+
+/* Options that the program brought with it under another allocator's name, where we answer to it. */
+void conf_linked(void) __attribute__((weak, visibility("hidden")));
 
 /*
  * One "key:value,…" string over what is there. @origin names it in messages.

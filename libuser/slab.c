@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+_Static_assert(sizeof(struct slab) == SLAB_RECORD_BYTES, "windows set the records' room aside");
+
 /* A record from the window's list or its end. NULL when there is no memory. */
 static struct slab *record_take(struct window *w)
 {

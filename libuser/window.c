@@ -3,7 +3,6 @@
 
 #include "os.h"
 #include "sizeclass.h"
-#include "slab.h"
 
 struct window ash_windows[WINDOWS_MAX];
 _Atomic unsigned int ash_nwindows;
@@ -34,7 +33,7 @@ static struct layout layout_of(size_t size)
 	l.extents = place(&at, extents * sizeof(struct extent));
 	l.free = place(&at, extents / 8 + 8);
 	l.idle = place(&at, extents / 8 + 8);
-	l.slabs = place(&at, (pages + 1) * sizeof(struct slab));
+	l.slabs = place(&at, (pages + 1) * SLAB_RECORD_BYTES);
 	l.heap = round_up(at, EXTENT_SIZE) + EXTENT_SIZE;
 	l.total = l.heap + size;
 	return l;

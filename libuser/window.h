@@ -54,8 +54,9 @@ struct extent {
 	bool torn;		/* huge, but single pages of it were given back */
 };
 
-/* A slab's record; its fields are explained and guarded in slab.h. */
+/* A slab's record: its fields are slab.h's, its room is set aside here. */
 struct slab;
+#define SLAB_RECORD_BYTES	96
 
 struct window {
 	char *base;		/* constant */

@@ -146,6 +146,21 @@ static void caches(void)
 	   !mallctl("tcache.destroy", NULL, NULL, &tc, sizeof(tc)), "flush and destroy");
 }
 
+/* As a program for jemalloc sets its defaults; the last is none of ours. */
+const char *malloc_conf = "dirty_decay_ms:4321,narenas:3,lg_extent_max_active_fit:6";
+
+static void options(void)
+{
+	unsigned int n = 0;
+	ssize_t ms = 0;
+	size_t len = sizeof(ms);
+
+	mallctl("opt.dirty_decay_ms", &ms, &len, NULL, 0);
+	len = sizeof(n);
+	mallctl("opt.narenas", &n, &len, NULL, 0);
+	OK(ms == 4321 && n == 3, "the program's malloc_conf counts", "%zd, %u", ms, n);
+}
+
 static size_t printed;
 
 static void count(void *arg, const char *text)
@@ -170,6 +185,7 @@ static void printing(void)
 
 int main(void)
 {
+	options();
 	sizes();
 	alignments();
 	zeroes();
