@@ -91,6 +91,30 @@ pool() {
 		awk '{ sum += $1 } END { print sum + 0 }'
 }
 
+# --- what clients send, many keys a command ---
+# burst SEED: 2000 writes to random keys.
+burst() {
+	awk -v keys="$keys" -v seed="$1" 'BEGIN {
+		srand(seed)
+		for (i = 0; i < 20; i++) {
+			printf "MSET"
+			for (j = 0; j < 100; j++)
+				printf " key:%d written-meanwhile", rand() * keys
+			print ""
+		}
+	}'
+}
+deletions() {
+	awk -v keys="$keys" 'BEGIN {
+		for (i = 0; i < keys; i += 500) {
+			printf "DEL"
+			for (j = i; j < i + 500; j++)
+				printf " key:%d", j
+			print ""
+		}
+	}'
+}
+
 node=
 pin=
 if [ -e /dev/ashlar ] && [ -e /sys/devices/system/node/node1/cpulist ]; then
@@ -123,10 +147,7 @@ before=$(ask first debug digest)
 ask first bgsave >/dev/null
 bursts=0
 while [ "$(info first rdb_bgsave_in_progress)" = 1 ]; do
-	ask first eval "for i = 1, 2000 do
-		redis.call('set', 'key:' .. math.random(0, $keys - 1),
-			   'written while the snapshot was saved') end" 0 \
-		>/dev/null || give_up "the server refused a write"
+	burst $bursts | ask first >/dev/null || give_up "the server refused a write"
 	# Only a burst that ended before the saving did counts.
 	[ "$(info first rdb_bgsave_in_progress)" = 0 ] || bursts=$((bursts + 1))
 done
@@ -148,7 +169,9 @@ wait $second
 second=
 
 # --- delete, give back ---
-ask first flushall sync >/dev/null
+# Key by key: FLUSHALL would purge by itself.
+deletions | ask first >/dev/null || give_up "the server refused to delete"
+[ "$(ask first dbsize)" = 0 ] || give_up "some keys are left"
 # shellcheck disable=SC2046
 fact deleted $(smaps $server)
 ask first memory purge >/dev/null
