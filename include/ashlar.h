@@ -109,7 +109,8 @@ size_t ashlar_nallocx(size_t size, int flags);
 /**
  * ashlar_purge() - give all free memory back to the system now
  *
- * Flushes the calling thread's cache first. Return: bytes given back.
+ * Flushes the calling thread's cache first; other threads keep theirs. Return:
+ * bytes given back.
  */
 size_t ashlar_purge(void);
 
@@ -117,7 +118,8 @@ size_t ashlar_purge(void);
  * ashlar_stats_print() - human-readable statistics
  * @write: called with pieces of text; NULL: standard error
  * @arg: its first argument
- * @opts: unused letters are ignored; NULL allowed
+ * @opts: letters leave parts out (g totals, n nodes, a arenas, b bins, l large
+ *	blocks), others are ignored; NULL allowed
  */
 void ashlar_stats_print(void (*write)(void *arg, const char *text), void *arg, const char *opts);
 
@@ -127,8 +129,37 @@ void ashlar_stats_print(void (*write)(void *arg, const char *text), void *arg, c
  * @old: where the value goes, or NULL; @oldlen: its size, in and out
  * @new: the value to set, or NULL; @newlen: its size
  *
- * Return: 0, ENOENT (no such name), EINVAL (wrong size), EPERM (not writable
- * or not readable), EAGAIN (no memory), EFAULT.
+ * Return: 0, ENOENT (no such name), EINVAL (wrong size; what fits was written),
+ * EPERM (not writable or not readable), EAGAIN (no memory), EFAULT (the value or
+ * the state forbids it), EOPNOTSUPP (arena.<i>.reset and .destroy).
+ *
+ * The names are jemalloc's, with its types: version, epoch, config.*, opt.*,
+ * background_thread, thread.*, tcache.*, arena.<i>.*, arenas.*, stats.*; names of
+ * profiling are not there. Where the meaning is not quite jemalloc's:
+ *
+ *  stats.allocated ...	totals without an index are as of the last write to epoch,
+ *			all other figures as of the call
+ *  stats.resident	asked of the kernel for up to 256 extents of a node: close,
+ *			and below stats.active where active memory was never touched
+ *  thread.allocated	bytes asked for, not those of their classes; allocated less
+ *			deallocated is the classes' bytes. Through the pointers
+ *			thread.allocatedp and .deallocatedp as of the last
+ *			decay tick (50 ms of allocating) or read by name
+ *  arena.<i>, stats.arenas.<i>	arenas of a node share large blocks, free pages and
+ *			the time these decay in; such figures are shown with the
+ *			node's first arena. 4096 and arenas.narenas mean all
+ *  arenas.dirty_decay_ms	holds for the arenas that exist, too
+ *  bins.<j>.nmalloc ...	blocks that entered and left thread caches
+ *
+ * And Ashlar's own, all size_t but for source.backend:
+ *
+ *  source.backend	"device", "anon" or "mixed": where extents come from
+ *  source.extents, .huge, .device.extents	extents with memory: all, on huge
+ *			pages, from the device
+ *  source.fallbacks	extents that the device did not have
+ *  source.purge_calls, .purged	system calls to purge, bytes they gave back
+ *  node.<i>.active, .dirty, .retained	bytes on the kernel's node <i>
+ *  node.<i>.extents, .huge, .device, .fallbacks	extents there
  */
 int ashlar_ctl(const char *name, void *old, size_t *oldlen, void *new_, size_t newlen);
 int ashlar_ctlnametomib(const char *name, size_t *mib, size_t *miblen);
@@ -166,7 +197,12 @@ void ashlar_extents_close(struct ashlar_extents *x);
  */
 void *ashlar_extents_alloc(struct ashlar_extents *x, size_t n, int node);
 
-/** ashlar_extents_free() - @n extents at @p go back; touching them is SIGBUS from now on */
+/**
+ * ashlar_extents_free() - @n extents at @p go back; touching them is SIGBUS from now on
+ *
+ * Any @n consecutive ones, however they were allocated. Return: 0, or -1 with
+ * errno EINVAL: they were not all given out; nothing was done then.
+ */
 int ashlar_extents_free(struct ashlar_extents *x, void *p, size_t n);
 
 /**

@@ -57,10 +57,11 @@ static bool speaks_for_heap(const struct arena *a)
 
 static void add_bin(struct bin_stats *out, struct arena *a, unsigned int class)
 {
+	const volatile struct bin *bin = &a->bins[class];
 	struct bin_stats b;
 
 	/* A look without the lock: most bins of most arenas were never used. */
-	if (!*(volatile size_t *)&a->bins[class].fills && !*(volatile size_t *)&a->bins[class].flushes)
+	if (!bin->fills && !bin->flushes && !bin->ndepot)
 		return;
 	arena_bin_stats(a, class, &b);
 	out->nslabs += b.nslabs;
@@ -435,7 +436,7 @@ static void print_bins(struct report *r)
 		struct bin_stats b;
 
 		stats_bin(STATS_ALL, c, &b);
-		if (!b.fills && !b.flushes)
+		if (!b.fills && !b.flushes && !b.depot)
 			continue;
 		numbers(r, (size_t[]){ size, stats_bin_outside(&b), b.depot, b.nslabs, b.nonfull,
 			b.pages << PAGE_SHIFT,
