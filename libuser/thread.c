@@ -26,6 +26,9 @@ __thread struct tcache *ash_tls __attribute__((tls_model("initial-exec"))) = &as
  * resolver of its own gets there first and saves the fast paths a test.
  */
 #if defined(__GLIBC__)
+/* Nothing that a compiler adds to functions works that early. */
+#define PLAIN	__attribute__((no_sanitize("address", "thread", "undefined"), no_stack_protector))
+
 static void nothing(void)
 {
 }
@@ -35,7 +38,7 @@ static void nothing(void)
  * can call malloc that early, and TLS will be right without our help. Asked without
  * libc, whose functions may not be relocated yet.
  */
-static bool have_tls(void)
+PLAIN static bool have_tls(void)
 {
 #if defined(__x86_64__)
 	unsigned long fs = 0;
@@ -51,7 +54,7 @@ static bool have_tls(void)
 #endif
 }
 
-__attribute__((used)) static void (*resolve_early(void))(void)
+PLAIN __attribute__((used)) static void (*resolve_early(void))(void)
 {
 	if (have_tls() && !ash_tls)
 		ash_tls = &ash_unset;
