@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # A large C file without includes: switches, loops, structures, tables.
 BEGIN {
-	n = scale * 60
+	n = scale * 25
 	for (i = 0; i < n; i++) {
 		print "struct s" i " { long a, b[" i % 13 + 1 "]; struct s" i " *next; char t[" i % 50 + 1 "]; };"
 		print "static const int table" i "[] = {"

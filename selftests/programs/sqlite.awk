@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Statements for sqlite3: tables, indexes, joins, strings that grow, JSON, rollbacks.
 BEGIN {
-	n = scale * 10000
+	n = scale * 5000
 	print "PRAGMA cache_size = -8000; PRAGMA journal_mode = memory;"
 	print "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b TEXT, c BLOB);"
 	print "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " n ")"
