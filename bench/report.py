@@ -44,9 +44,11 @@ class Report:
         return 50 * (max(values) - min(values)) / middle if middle else 0
 
     def mean(self, name, key):
-        """Over the jobs that every allocator finished: the same set for all."""
-        common = [j for j in self.runs if all(self.relative(j, n, key) for n in self.names)]
-        return geometric_mean([self.relative(j, name, key) for j in common])
+        """Over the jobs that all finished who finished any: the same set for each."""
+        alive = [n for n in self.names if any(self.runs[j].get(n) for j in self.runs)]
+        common = [j for j in self.runs if all(self.relative(j, n, key) for n in alive)]
+        return geometric_mean([self.relative(j, name, key) for j in common]) \
+            if name in alive else float("nan")
 
     def huge_share(self, name):
         final = sum(self.median(j, name, "final_kb") or 0 for j in self.runs)
@@ -104,6 +106,8 @@ class Report:
                     'set title "Lower left is better"\nset grid\nset offsets 0.08, 0.12, 0.08, 0.08\n'
                     "unset key\n$means << END\n")
             for n in self.names:
+                if math.isnan(self.mean(n, "cpu") * self.mean(n, "peak_kb")):
+                    continue
                 f.write(f'"{n}" {self.mean(n, "cpu"):.4f} {self.mean(n, "peak_kb"):.4f} '
                         f'{1 if n == "ashlar" else 2}\n')
             f.write("END\nplot $means using 2:3:4 with points pt 7 ps 1.2 lc variable, "
