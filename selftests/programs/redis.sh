@@ -39,6 +39,7 @@ stop() {
 }
 
 fill() {
+	# shellcheck disable=SC2154 # the caller sets it
 	awk -v scale="$scale" 'BEGIN {
 		long = sprintf("%4000s", "x")
 		for (i = 0; i < scale * 2000; i++) {
