@@ -222,8 +222,7 @@ static void free_small(struct tcache *t, void *p, const struct block *b)
 		return;
 	}
 	if (b->w != t->home) {
-		t->net -= (int64_t)b->size;
-		tcache_push_remote(t, p);
+		tcache_push_remote(t, b->class, p);
 		return;
 	}
 	if (bin->cap && bin->top[-1] == p)

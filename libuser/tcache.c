@@ -111,7 +111,9 @@ static void flush_remote(struct tcache *t)
 {
 	unsigned int n = t->nremote;
 
+	t->net -= (int64_t)t->remote_bytes;
 	t->nremote = 0;
+	t->remote_bytes = 0;
 	/* By class; the arena sorts by owner. */
 	for (unsigned int i = 0; i < n;) {
 		unsigned int class = 0, from = i;
@@ -250,8 +252,7 @@ void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
 	count_event(t);
 	/* GC may have moved this thread to another node. */
 	if (unlikely((uintptr_t)p - t->base >= t->home->size)) {
-		t->net -= sizeclasses[class].size;
-		tcache_push_remote(t, p);
+		tcache_push_remote(t, class, p);
 		return;
 	}
 	stack_adapt(b);
@@ -266,8 +267,9 @@ void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
 	*b->top++ = p;
 }
 
-void tcache_push_remote(struct tcache *t, void *p)
+void tcache_push_remote(struct tcache *t, unsigned int class, void *p)
 {
+	t->remote_bytes += sizeclasses[class].size;
 	t->remote[t->nremote++] = p;
 	if (t->nremote == REMOTE_MAX) {
 		flush_remote(t);
@@ -328,7 +330,7 @@ void tcache_destroy(struct tcache *t)
 
 size_t tcache_bytes(const struct tcache *t)
 {
-	size_t bytes = 0;
+	size_t bytes = t->remote_bytes;
 
 	for (unsigned int c = 1; c <= CLASS_SMALL_LAST; c++) {
 		const struct cbin *b = &t->bins[c];

@@ -53,6 +53,7 @@ struct tcache {
 	bool disabled;		/* never holds anything: see thread.h */
 	uint32_t events;	/* fills and flushes since the last GC */
 	uint32_t nremote;
+	size_t remote_bytes;	/* in remote[] */
 	size_t large_bytes;	/* in the large stacks, <= large_max */
 	size_t large_max;	/* constant: option large_bytes; 0 in the static caches */
 	uint64_t bytes;		/* asked for, up to the last event */
@@ -74,8 +75,8 @@ void *tcache_fill(struct tcache *t, unsigned int class);
 /* Make room in the stack of @class and push @p. */
 void tcache_flush_push(struct tcache *t, unsigned int class, void *p);
 
-/* Keep a block of another window until a batch of them goes home. */
-void tcache_push_remote(struct tcache *t, void *p);
+/* Keep a block of @class of another window until a batch of them goes home. */
+void tcache_push_remote(struct tcache *t, unsigned int class, void *p);
 
 /* The stack holds at least one large block. */
 static inline void *tcache_pop_large(struct tcache *t, struct cbin *b)
@@ -125,7 +126,7 @@ void tcache_flush_all(struct tcache *t);
 /* Give everything back, the stacks too. */
 void tcache_destroy(struct tcache *t);
 
-/* Bytes in the small stacks, for statistics; racy. */
+/* Bytes of small blocks cached, for statistics; racy. */
 size_t tcache_bytes(const struct tcache *t);
 
 #endif /* ASHLAR_TCACHE_H */
