@@ -9,14 +9,16 @@ static int commit_over(struct ashlar_heap *heap, unsigned long index,
 {
 	struct ashlar_extent *extent;
 	void *found;
+	int nid;
 
 	extent = ashlar_extent_new(heap->space->account, want);
 	if (IS_ERR(extent))
 		return PTR_ERR(extent);
+	nid = page_to_nid(extent->page);
 	xa_lock(&heap->table);
 	/* Drops the lock to allocate, and looks again. */
 	found = __xa_cmpxchg(&heap->table, index, old, extent,
-			     GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+			     ashlar_gfp_small(want->effort));
 	if (found == old) {
 		heap->committed++;
 		heap->purged -= ashlar_is_purged(old);
@@ -26,7 +28,8 @@ static int commit_over(struct ashlar_heap *heap, unsigned long index,
 	}
 	xa_unlock(&heap->table);
 	if (found == old) {
-		trace_ashlar_alloc(index, page_to_nid(extent->page), want->hit);
+		/* The extent may be gone again: others see it from here on. */
+		trace_ashlar_alloc(index, nid, want->hit);
 		return 0;
 	}
 	ashlar_extent_unnew(heap->space->account, extent);
@@ -54,7 +57,8 @@ int ashlar_recommit(struct ashlar_heap *heap, unsigned long index, void *mark)
 	struct ashlar_want want = {
 		.mm = heap->mm,
 		.nid = ashlar_purged_nid(mark),
-		.effort = ASHLAR_CHEAP,
+		/* Failing is a SIGBUS: better to wait. */
+		.effort = ASHLAR_HARD,
 	};
 	int err;
 

@@ -33,9 +33,15 @@ static struct ashlar_extent *copy_new(struct ashlar_heap *heap,
 int ashlar_cow_break(struct ashlar_heap *heap, unsigned long index,
 		     struct page *page)
 {
-	struct ashlar_extent *extent, *copy = copy_new(heap, page);
-	bool replaced = false;
+	struct ashlar_extent *extent, *copy;
+	bool replaced = false, owned;
 
+	lock_page(page);
+	owned = ashlar_heap_retake(heap, index, page, 1);
+	unlock_page(page);
+	if (owned)
+		return 0;
+	copy = copy_new(heap, page);
 	if (IS_ERR(copy))
 		return PTR_ERR(copy);
 	lock_page(page);
@@ -75,7 +81,7 @@ static int child_store(struct ashlar_heap *child, unsigned long index,
 
 	xa_lock(&child->table);
 	err = xa_err(__xa_store(&child->table, index, entry,
-				GFP_KERNEL_ACCOUNT | __GFP_NOWARN));
+				ashlar_gfp_small(ASHLAR_HARD)));
 	if (!err && ashlar_is_purged(entry))
 		child->purged++;
 	else if (!err && !xa_is_value(entry))
@@ -120,7 +126,8 @@ static int clone_one(struct ashlar_heap *parent, struct ashlar_heap *child,
 	/*
 	 * Unmapped, so that references beyond the page cache's and ours are
 	 * pins. With more users it cannot have been pinned for writing since
-	 * the fork that shared it.
+	 * the fork that shared it; for reading it may have been, and the last
+	 * user asks again before it writes.
 	 */
 	if (atomic_read(&extent->users) == 1 && ashlar_page_pinned(extent->page))
 		return clone_pinned(parent, child, index, extent);

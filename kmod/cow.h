@@ -3,7 +3,9 @@
  * Copy-on-write between the heaps of one space.
  *
  * A fork gives the child's heap the parent's extents, each with one user more.
- * Who writes first gets a copy; who is left alone writes in place. An extent
+ * Who writes first gets a copy; who is left alone writes in place, unless the
+ * page has references from when it was shared: whoever reads through them must
+ * not see the later writes, so the last user gets a copy too. An extent
  * that something pins at the fork is copied for the child at once, so that the
  * DMA, or the pipe, goes on seeing what the parent writes.
  */
@@ -27,10 +29,14 @@ int ashlar_heap_clone(struct ashlar_heap *parent, struct ashlar_heap *child,
 		      unsigned long first, unsigned long last);
 
 /**
- * ashlar_cow_break() - give a heap its own copy of a shared extent
+ * ashlar_cow_break() - make an extent one that its heap may write to
  * @heap: the heap, whose mmap or VMA lock is held
  * @index: the extent
- * @page: its page, on which the caller has a reference but not the lock
+ * @page: its page, on which the caller has one reference but not the lock
+ *
+ * By taking it back, if the heap is the last user and nothing else has a
+ * reference; or by a copy. Another thread that looks at the same time counts
+ * as a reference: that copy is one too many, but right.
  *
  * Return: 0 if the caller should look again, -ENOMEM if there is no memory.
  */

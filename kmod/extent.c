@@ -96,7 +96,7 @@ static struct ashlar_extent *extent_make(struct inode *inode,
 	struct ashlar_extent *extent;
 	struct page *page;
 
-	extent = kmem_cache_alloc(extent_cache, GFP_KERNEL | __GFP_NOWARN);
+	extent = kmem_cache_alloc(extent_cache, ashlar_gfp_small(want->effort));
 	if (!extent)
 		return NULL;
 	page = take_page(want);
@@ -106,6 +106,7 @@ static struct ashlar_extent *extent_make(struct inode *inode,
 		goto untake_page;
 	extent->page = page;
 	atomic_set(&extent->users, 1);
+	extent->exposed = false;
 	INIT_LIST_HEAD(&extent->link);
 	atomic_long_inc(&ashlar_pool(page_to_nid(page))->out);
 	return extent;

@@ -21,12 +21,18 @@ struct inode;
  * @page: its head page; one reference is the extent's. Constant.
  * @users: heaps whose table holds it. 0 to 1 never happens again; 1 to 2 only
  *	at a fork of its only user, with that user's mmap lock and all VMAs of
- *	its heap locked for writing: so who faults and sees 1 may write.
+ *	its heap locked for writing.
+ * @exposed: was shared, and references that another heap's process took by
+ *	reading (a pipe's) may be left. Set before @users becomes 2; cleared when
+ *	@users is 1, the page mapped nowhere and seen without extra references,
+ *	under the page lock and the only user's mmap or VMA lock.
+ *	Who faults and sees @users == 1 && !@exposed may write.
  * @link: in the quarantine. Guarded by the pool's lock.
  */
 struct ashlar_extent {
 	struct page *page;
 	atomic_t users;
+	bool exposed;
 	struct list_head link;
 };
 

@@ -23,13 +23,13 @@ static unsigned long fault_index(struct vm_fault *vmf)
 
 /* A page whose lock is taken, for the kernel to map; or why not. */
 static vm_fault_t fault_lock(struct vm_fault *vmf, struct ashlar_heap *heap,
-			     struct page *head, bool alone)
+			     struct page *head, bool owned)
 {
 	struct page *page = head + vmf->pgoff % ASHLAR_PAGES;
 	vm_fault_t ret = FAULT_AGAIN;
 
 	lock_page(head);
-	if (!ashlar_heap_holds(heap, fault_index(vmf), head, alone))
+	if (!ashlar_heap_holds(heap, fault_index(vmf), head, owned))
 		goto unlock;
 	ret = VM_FAULT_HWPOISON;
 	if (PageHWPoison(page))
@@ -48,7 +48,7 @@ vm_fault_t ashlar_fault(struct vm_fault *vmf)
 	struct ashlar_heap *heap = vmf->vma->vm_private_data;
 	unsigned long index = fault_index(vmf);
 	struct ashlar_look look;
-	bool alone;
+	bool owned;
 	int err;
 
 	/* The heap could not be cloned at a fork. */
@@ -58,12 +58,12 @@ vm_fault_t ashlar_fault(struct vm_fault *vmf)
 	 * Everyday mappings are writable from the first read on; those of a
 	 * heap that shares are so from the first write on.
 	 */
-	alone = vmf->flags & FAULT_FLAG_WRITE || !heap->cow;
+	owned = vmf->flags & FAULT_FLAG_WRITE || !heap->cow;
 
 	ashlar_heap_look(heap, index, &look);
-	if (look.page && (!look.shared || !alone)) {
+	if (look.page && (look.owned || !owned)) {
 		trace_ashlar_fault(vmf->address, vmf->flags & FAULT_FLAG_WRITE);
-		return fault_lock(vmf, heap, look.page, alone);
+		return fault_lock(vmf, heap, look.page, owned);
 	}
 	if (look.page) {
 		err = ashlar_cow_break(heap, index, look.page);

@@ -27,7 +27,7 @@ struct ashlar_space *ashlar_space_create(work_func_t calm)
 	struct ashlar_space *space;
 	void *err;
 
-	space = kzalloc(sizeof(*space), GFP_KERNEL_ACCOUNT);
+	space = kzalloc(sizeof(*space), ashlar_gfp_small(ASHLAR_HARD));
 	if (!space)
 		return ERR_PTR(-ENOMEM);
 	space->inode = ashlar_inode_get();
@@ -82,6 +82,7 @@ static void space_calm(struct ashlar_space *space)
 void ashlar_space_share(struct ashlar_space *space,
 			struct ashlar_extent *extent)
 {
+	WRITE_ONCE(extent->exposed, true);
 	if (atomic_inc_return(&extent->users) == 2)
 		atomic_long_inc(&space->nr_shared);
 }
@@ -133,8 +134,9 @@ unlock:
 struct ashlar_heap *ashlar_heap_create(struct ashlar_space *space,
 				       struct mm_struct *mm)
 {
-	struct ashlar_heap *heap = kzalloc(sizeof(*heap), GFP_KERNEL_ACCOUNT);
+	struct ashlar_heap *heap;
 
+	heap = kzalloc(sizeof(*heap), ashlar_gfp_small(ASHLAR_HARD));
 	if (!heap)
 		return NULL;
 	kref_init(&heap->ref);
@@ -180,6 +182,16 @@ void ashlar_heap_put(struct ashlar_heap *heap)
 	kref_put(&heap->ref, heap_release);
 }
 
+/*
+ * May its last user write? Acquire: with the last but one gone, so are its
+ * mappings, and what @exposed and the page's count say includes its deeds.
+ */
+static bool extent_owned(struct ashlar_extent *extent)
+{
+	return atomic_read_acquire(&extent->users) == 1 &&
+	       !READ_ONCE(extent->exposed);
+}
+
 void ashlar_heap_look(struct ashlar_heap *heap, unsigned long index,
 		      struct ashlar_look *look)
 {
@@ -187,19 +199,21 @@ void ashlar_heap_look(struct ashlar_heap *heap, unsigned long index,
 
 	look->page = NULL;
 	look->shared = false;
+	look->owned = false;
 	xa_lock(&heap->table);
 	look->entry = xa_load(&heap->table, index);
 	if (look->entry && !xa_is_value(look->entry)) {
 		extent = look->entry;
 		look->page = extent->page;
 		look->shared = atomic_read(&extent->users) > 1;
+		look->owned = extent_owned(extent);
 		get_page(look->page);
 	}
 	xa_unlock(&heap->table);
 }
 
 bool ashlar_heap_holds(struct ashlar_heap *heap, unsigned long index,
-		       struct page *page, bool alone)
+		       struct page *page, bool owned)
 {
 	struct ashlar_extent *extent;
 	bool holds;
@@ -207,9 +221,67 @@ bool ashlar_heap_holds(struct ashlar_heap *heap, unsigned long index,
 	xa_lock(&heap->table);
 	extent = xa_load(&heap->table, index);
 	holds = extent && !xa_is_value(extent) && extent->page == page &&
-		(!alone || atomic_read(&extent->users) == 1);
+		(!owned || extent_owned(extent));
 	xa_unlock(&heap->table);
 	return holds;
+}
+
+bool ashlar_heap_retake(struct ashlar_heap *heap, unsigned long index,
+			struct page *page, int refs)
+{
+	struct ashlar_extent *extent;
+	bool last;
+
+	xa_lock(&heap->table);
+	extent = xa_load(&heap->table, index);
+	last = extent && !xa_is_value(extent) && extent->page == page &&
+	       atomic_read_acquire(&extent->users) == 1;
+	xa_unlock(&heap->table);
+	if (!last)
+		return false;
+	/*
+	 * Who takes the extent out of the table now waits for the page lock
+	 * before it drops it. Unmapped before counting: get_user_pages_fast()
+	 * looks at the page table again after taking its reference.
+	 */
+	ashlar_heap_unmap(heap, index, 1);
+	if (page_count(page) > ASHLAR_PAGES + 1 + refs)
+		return false;
+	WRITE_ONCE(extent->exposed, false);
+	return true;
+}
+
+static bool is_exposed(void *entry)
+{
+	struct ashlar_extent *extent = entry;
+
+	return !xa_is_value(entry) && READ_ONCE(extent->exposed);
+}
+
+void ashlar_heap_settle(struct ashlar_heap *heap)
+{
+	unsigned long index, first = 0, nr = 0;
+	struct ashlar_extent *extent;
+
+	mmap_assert_write_locked(heap->mm);
+	xa_for_each(&heap->table, index, extent) {
+		cond_resched();
+		if (!is_exposed(extent))
+			continue;
+		if (nr && index != first + nr) {
+			ashlar_heap_unmap(heap, first, nr);
+			nr = 0;
+		}
+		if (!nr++)
+			first = index;
+	}
+	if (nr)
+		ashlar_heap_unmap(heap, first, nr);
+	xa_for_each(&heap->table, index, extent) {
+		cond_resched();
+		if (is_exposed(extent) && !ashlar_page_pinned(extent->page))
+			WRITE_ONCE(extent->exposed, false);
+	}
 }
 
 unsigned long ashlar_heap_shared(struct ashlar_heap *heap)

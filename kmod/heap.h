@@ -132,11 +132,13 @@ void ashlar_heap_put(struct ashlar_heap *heap);
  * @entry: NULL, a mark, or an extent; not to be followed
  * @page: the extent's page with a reference, or NULL
  * @shared: more than one heap has it
+ * @owned: no other heap has it, nor references from when it was shared
  */
 struct ashlar_look {
 	void *entry;
 	struct page *page;
 	bool shared;
+	bool owned;
 };
 
 void ashlar_heap_look(struct ashlar_heap *heap, unsigned long index,
@@ -144,10 +146,25 @@ void ashlar_heap_look(struct ashlar_heap *heap, unsigned long index,
 
 /*
  * Under the page's lock: is this still what the heap has at @index? With
- * @alone, only if no other heap has it: then the owner may write.
+ * @owned, only if the heap may write to it; see struct ashlar_extent.
  */
 bool ashlar_heap_holds(struct ashlar_heap *heap, unsigned long index,
-		       struct page *page, bool alone);
+		       struct page *page, bool owned);
+
+/*
+ * Under the page's lock, and with the heap's mmap or VMA lock: if @heap is the
+ * last user of the extent, unmap it, and make it owned again if the page has
+ * no reference but the page cache's, ours and @refs. True if it is owned now.
+ */
+bool ashlar_heap_retake(struct ashlar_heap *heap, unsigned long index,
+			struct page *page, int refs);
+
+/*
+ * With the mmap lock and all VMAs locked for writing, and no extent shared:
+ * unmap all that are exposed, and make owned those nobody references. After
+ * it, each mapping that is there may be written to.
+ */
+void ashlar_heap_settle(struct ashlar_heap *heap);
 
 /* How many extents of the heap have other users too. May sleep. */
 unsigned long ashlar_heap_shared(struct ashlar_heap *heap);

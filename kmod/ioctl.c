@@ -221,6 +221,7 @@ static int range_check(struct mm_struct *mm, const struct ashlar_range *range)
 		if (err)
 			return err;
 		addr += run.nr * ASHLAR_EXTENT_SIZE;
+		cond_resched();
 	}
 	return 0;
 }

@@ -98,6 +98,16 @@ enum ashlar_effort {
 	ASHLAR_HARD,	/* both: the alternative is a SIGBUS */
 };
 
+/*
+ * Flags for small things charged to a memory cgroup. At its limit both end in
+ * an error; plain GFP_KERNEL would call the OOM killer.
+ */
+static inline gfp_t ashlar_gfp_small(enum ashlar_effort effort)
+{
+	return GFP_KERNEL_ACCOUNT | __GFP_NOWARN |
+	       (effort == ASHLAR_HARD ? __GFP_RETRY_MAYFAIL : __GFP_NORETRY);
+}
+
 int ashlar_pools_init(unsigned long low, unsigned long high);
 void ashlar_pools_exit(void);
 

@@ -13,6 +13,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/mman.h>
+#include <linux/oom.h>
 #include <linux/ratelimit.h>
 #include <linux/sched/mm.h>
 #include "compat.h"
@@ -215,9 +216,17 @@ static void heap_calm(struct ashlar_heap *heap)
 	if (!mmget_not_zero(mm))
 		return;
 	mmap_write_lock(mm);
-	/* Only a fork of @mm can share more, and that is locked out. */
-	if (heap->cow && !ashlar_heap_shared(heap))
+	/*
+	 * Unstable: a fork has failed half-way, and from 6.8 on the tree of
+	 * its mm then ends in a marker and the parent's VMAs.
+	 * Only a fork of @mm can share more, and that is locked out.
+	 */
+	if (!check_stable_address_space(mm) && heap->cow &&
+	    !ashlar_heap_shared(heap)) {
 		heap_set_state(heap, false);
+		/* Read-only entries would become writable without a question. */
+		ashlar_heap_settle(heap);
+	}
 	mmap_write_unlock(mm);
 	/* Not mmput(): we are no place to tear down an address space. */
 	mmput_async(mm);

@@ -282,8 +282,9 @@ bool eventually(bool (*what)(void *arg), void *arg, int seconds)
 
 static bool out_is(void *arg)
 {
+	/* What is poisoned stays where it is. */
 	return nodes_sum("out") == *(long *)arg &&
-	       nodes_sum("quarantined") == 0;
+	       nodes_sum("quarantined") == nodes_sum("poisoned");
 }
 
 bool out_returns_to(long before)

@@ -95,6 +95,72 @@ TEST(back_when_reaped)
 	EXPECT_EQ(out, nodes_sum("out"));
 }
 
+/* Forks a process with thousands of mappings for ever, its heap empty. */
+static void fork_for_ever(int fd)
+{
+	int i;
+
+	/* Unlike neighbours do not merge. */
+	for (i = 0; i < 12000; i++)
+		mmap(NULL, PAGE, i & 1 ? PROT_READ : PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* Low: its VMA is cloned early, most of the others after it. */
+	if (!dev_map_at(fd, (void *)0x100000000UL, 1, 1))
+		_exit(1);
+	for (;;) {
+		pid_t pid = fork();
+
+		if (!pid)
+			_exit(0);
+		waitpid(pid, NULL, 0);
+	}
+}
+
+/*
+ * A fork that SIGKILL stops half-way leaves an mm that nobody may walk, while
+ * another process of the same file makes all heaps calm again and again.
+ */
+FIXTURE(slow) { int none; };
+FIXTURE_SETUP(slow) { }
+FIXTURE_TEARDOWN(slow) { }
+
+TEST_F_TIMEOUT(slow, kill_in_mid_fork, 300)
+{
+	long out = nodes_sum("out");
+	int fd = dev_open(), round;
+	char *p = dev_map(fd, 1);
+	pid_t calm, pid;
+
+	ASSERT_NE(NULL, p);
+	calm = fork();
+	if (!calm) {
+		if (dev_alloc(fd, p, 1))
+			_exit(1);
+		for (;;) {
+			pid = fork();
+			if (!pid)
+				_exit(0);
+			waitpid(pid, NULL, 0);
+		}
+	}
+	for (round = 0; round < 20; round++) {
+		pid = fork();
+		if (!pid)
+			fork_for_ever(fd);
+		usleep(400000 + round * 3777);
+		/* It was still at it. */
+		EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
+		kill(pid, SIGKILL);
+		EXPECT_EQ(128 + SIGKILL, child_status(pid));
+	}
+	EXPECT_EQ(0, waitpid(calm, NULL, WNOHANG));
+	kill(calm, SIGKILL);
+	child_status(calm);
+	munmap(p, EXTENT);
+	close(fd);
+	EXPECT_TRUE(out_returns_to(out));
+}
+
 /* Counters that balance: what went out is in use, or came back. */
 TEST(counters_balance)
 {

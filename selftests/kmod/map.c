@@ -7,7 +7,10 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+#include <linux/futex.h>
 #include "kselftest_harness.h"
 #include "common.h"
 
@@ -298,6 +301,22 @@ TEST(mlock_and_msync)
 	EXPECT_EQ(0, p[0]);
 	EXPECT_EQ(0, munlock(p, 2 * EXTENT));
 	EXPECT_EQ(0, dev_free(fd, p, 2, NULL));
+}
+
+/* A process-shared futex is found by page and file, not by address. */
+TEST(shared_futex)
+{
+	int fd = dev_open();
+	uint32_t *word = (uint32_t *)dev_memory(fd, 1);
+	struct timespec soon = { 0, 1000000 };
+
+	*word = 1;
+	/* Woken nobody; would have blocked; waited its time: never EFAULT. */
+	EXPECT_EQ(0, syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0));
+	EXPECT_EQ(-1, syscall(SYS_futex, word, FUTEX_WAIT, 0, NULL, NULL, 0));
+	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_EQ(-1, syscall(SYS_futex, word, FUTEX_WAIT, 1, &soon, NULL, 0));
+	EXPECT_EQ(ETIMEDOUT, errno);
 }
 
 TEST(survives_its_descriptor)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Long-term pins: io_uring's fixed buffers, across forks and afterwards. */
+/* Pins: io_uring's fixed buffers and pipes, across forks and afterwards. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -173,6 +173,168 @@ TEST_F(pin, freed_under_the_pin)
 	ASSERT_EQ(0, dev_alloc(self->fd, self->p, 1));
 	EXPECT_TRUE(bytes_are(self->p, 0, EXTENT));
 	EXPECT_EQ(0, io_uring_unregister_buffers(&self->ring));
+}
+
+/* A reference taken by reading, in a pipe, must not show the other's writes. */
+FIXTURE(pipe)
+{
+	long out;
+	int fd;
+	char *p;
+	int pipe[2];
+	struct turn child, parent;	/* whose turn it is */
+};
+
+FIXTURE_SETUP(pipe)
+{
+	self->out = nodes_sum("out");
+	self->fd = dev_open();
+	self->p = dev_memory(self->fd, N);
+	memset(self->p, 1, N * EXTENT);
+	ASSERT_EQ(0, pipe(self->pipe));
+	turn_init(&self->child);
+	turn_init(&self->parent);
+}
+
+FIXTURE_TEARDOWN(pipe)
+{
+	munmap(self->p, N * EXTENT);
+	close(self->pipe[0]);
+	close(self->pipe[1]);
+	EXPECT_TRUE(out_returns_to(self->out));
+}
+
+static bool pipe_takes(int *pipe, char *p)
+{
+	struct iovec iov = { p, PAGE };
+
+	return vmsplice(pipe[1], &iov, 1, 0) == PAGE;
+}
+
+static bool pipe_holds(int *pipe, int value)
+{
+	char bytes[PAGE];
+
+	return read(pipe[0], bytes, PAGE) == PAGE &&
+	       bytes_are(bytes, value, PAGE);
+}
+
+/* How the process that filled the pipe loses the extent. */
+enum way { BY_FREE, BY_PURGE, BY_UNMAP, BY_WRITE, BY_EXIT };
+
+static void lose(int fd, char *p, enum way way)
+{
+	switch (way) {
+	case BY_FREE:
+		dev_free(fd, p, N, NULL);
+		break;
+	case BY_PURGE:
+		dev_purge(fd, p, N, NULL);
+		break;
+	case BY_UNMAP:
+		munmap(p, N * EXTENT);
+		break;
+	case BY_WRITE:
+		memset(p, 2, N * EXTENT);
+		break;
+	case BY_EXIT:
+		_exit(0);
+	}
+}
+
+FIXTURE_VARIANT(pipe) { enum way way; };
+FIXTURE_VARIANT_ADD(pipe, free) { .way = BY_FREE };
+FIXTURE_VARIANT_ADD(pipe, purge) { .way = BY_PURGE };
+FIXTURE_VARIANT_ADD(pipe, unmap) { .way = BY_UNMAP };
+FIXTURE_VARIANT_ADD(pipe, write) { .way = BY_WRITE };
+FIXTURE_VARIANT_ADD(pipe, exit) { .way = BY_EXIT };
+
+static bool nothing_shared(void *arg)
+{
+	struct ashlar_stat stat;
+	int fd = dev_open();
+	bool nothing = !dev_stat(fd, arg, &stat) && !stat.shared;
+
+	close(fd);
+	return nothing;
+}
+
+/* What is left alone writes: at once, after a read, and when all is calm. */
+static void write_three_ways(char *p)
+{
+	volatile char *page = p;
+
+	(void)page[2 * PAGE];
+	memset(p, 3, PAGE);
+	eventually(nothing_shared, p, 5);
+	usleep(100000);
+	memset(p, 4, PAGE);
+	memset(p + EXTENT, 4, PAGE);
+}
+
+TEST_F(pipe, filled_by_the_child)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		volatile char *page = self->p;
+
+		(void)page[EXTENT];
+		if (!pipe_takes(self->pipe, self->p) ||
+		    !pipe_takes(self->pipe, self->p + EXTENT))
+			_exit(1);
+		turn_give(&self->parent);
+		turn_wait(&self->child);
+		lose(self->fd, self->p, variant->way);
+		turn_give(&self->parent);
+		_exit(0);
+	}
+	turn_wait(&self->parent);
+	/* Mapped for reading while it is shared. */
+	EXPECT_TRUE(bytes_are(self->p, 1, N * EXTENT));
+	turn_give(&self->child);
+	EXPECT_EQ(0, child_status(pid));
+	write_three_ways(self->p);
+	EXPECT_TRUE(pipe_holds(self->pipe, 1));
+	EXPECT_TRUE(pipe_holds(self->pipe, 1));
+	EXPECT_TRUE(bytes_are(self->p, 4, PAGE));
+	EXPECT_TRUE(bytes_are(self->p + PAGE, 1, EXTENT - PAGE));
+	EXPECT_TRUE(bytes_are(self->p + EXTENT, 4, PAGE));
+}
+
+/* In a child, so that it may exit and leave the grandchild alone. */
+TEST_F(pipe, filled_by_the_parent)
+{
+	pid_t pid = fork(), child;
+
+	if (!pid) {
+		memset(self->p, 1, N * EXTENT);
+		child = fork();
+		if (!child) {
+			bool same = bytes_are(self->p, 1, N * EXTENT);
+
+			turn_give(&self->parent);
+			turn_wait(&self->child);
+			usleep(100000);
+			write_three_ways(self->p);
+			same &= pipe_holds(self->pipe, 1);
+			same &= pipe_holds(self->pipe, 1);
+			if (same)
+				turn_give(&self->parent);
+			_exit(0);
+		}
+		turn_wait(&self->parent);
+		if (!pipe_takes(self->pipe, self->p) ||
+		    !pipe_takes(self->pipe, self->p + EXTENT))
+			_exit(1);
+		turn_give(&self->child);
+		lose(self->fd, self->p, variant->way);
+		_exit(0);
+	}
+	close(self->parent.fd[1]);
+	EXPECT_EQ(0, child_status(pid));
+	/* Ends the program if the grandchild did not say that all is well. */
+	turn_wait(&self->parent);
 }
 
 TEST_HARNESS_MAIN

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -422,6 +423,64 @@ TEST_F(uapi, stat)
 	EXPECT_EQ(-EINVAL, dev_call(self->fd, ASHLAR_IOC_STAT, &stat));
 	stat.addr = 0;
 	EXPECT_EQ(-ENXIO, dev_call(self->fd, ASHLAR_IOC_STAT, &stat));
+}
+
+/* A 32-bit caller: the same structs through the kernel's compat entry. */
+static int compat_ioctl(int fd, unsigned long command, void *arg)
+{
+	int result;
+
+	__asm__ volatile("int $0x80" : "=a"(result)
+			 : "a"(54), "b"(fd), "c"(command), "d"(arg)
+			 : "memory", "r8", "r9", "r10", "r11");
+	return result;
+}
+
+static void no_compat(int signal)
+{
+	_exit(99);
+}
+
+static int compat_calls(void *arg)
+{
+	int fd = *(int *)arg;
+	struct {
+		struct ashlar_info info;
+		struct ashlar_range range;
+		struct ashlar_alloc alloc;
+	} *low = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	char *p = dev_map_at(fd, NULL, 1, 6);
+
+	signal(SIGSEGV, no_compat);
+	if (low == MAP_FAILED || !p)
+		return 2;
+	low->info.size = sizeof(low->info);
+	if (compat_ioctl(fd, ASHLAR_IOC_INFO, &low->info))
+		return 3;
+	if (low->info.extent_size != EXTENT)
+		return 4;
+	low->range.addr = (uintptr_t)p;
+	low->range.length = EXTENT;
+	low->alloc.size = sizeof(low->alloc);
+	low->alloc.ranges = (uintptr_t)&low->range;
+	low->alloc.nr_ranges = 1;
+	low->alloc.node = ASHLAR_NODE_LOCAL;
+	if (compat_ioctl(fd, ASHLAR_IOC_ALLOC, &low->alloc))
+		return 5;
+	if (low->alloc.done != 1 || !bytes_are(p, 0, EXTENT))
+		return 6;
+	low->alloc.size = 4;
+	return compat_ioctl(fd, ASHLAR_IOC_ALLOC, &low->alloc) == -EINVAL ? 0 : 7;
+}
+
+TEST_F(uapi, compat)
+{
+	int status = in_child(compat_calls, &self->fd);
+
+	if (status == 99)
+		SKIP(return, "this kernel has no 32-bit system calls");
+	EXPECT_EQ(0, status);
 }
 
 /* The descriptor only carries the call: it need not be the mapping's. */
