@@ -217,7 +217,8 @@ int ashlar_extents_purge(struct ashlar_extents *x, void *p, size_t n);
 struct ashlar_extents_stat {
 	uint64_t committed;	/* extents with memory now */
 	uint64_t purged;	/* extents purged and not used since */
-	uint64_t allocs;	/* extents given out since open */
+	uint64_t allocs;	/* extents that got memory since open: by alloc (even where it then
+				   failed for want of more) and by the first use after a purge */
 	uint64_t hits;		/* of those, how many were ready in the pool */
 	uint64_t copies;	/* extents copied by writes after a fork */
 	uint64_t huge;		/* bytes per extent */

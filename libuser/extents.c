@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -16,6 +15,7 @@
 #include <linux/ashlar.h>
 
 #include "ashlar.h"
+#include "extents.h"
 #include "lock.h"
 #include "os.h"
 #include "source_dev.h"
@@ -32,7 +32,7 @@ struct ashlar_extents {
 };
 
 /* Held for a search of bits and nothing else. One lock for all ranges: fork knows it by name. */
-static struct lock ranges_lock = LOCK_INIT(RANK_SOURCE);
+static struct lock ranges_lock = LOCK_INIT(RANK_EXTENTS);
 
 /* --- the device ---------------------------------------------------------------------- */
 
@@ -176,24 +176,17 @@ static bool given_out(struct ashlar_extents *x, const void *p, size_t n, size_t 
 
 /* --- fork: the bits must be whole in the child ------------------------------------------- */
 
-static void prefork(void)
+void extents_prefork(void)
 {
 	lock_take(&ranges_lock);
 }
 
-static void postfork_parent(void)
+void extents_postfork(bool child)
 {
-	lock_drop(&ranges_lock);
-}
-
-static void postfork_child(void)
-{
-	lock_init(&ranges_lock, RANK_SOURCE);
-}
-
-static void register_fork(void)
-{
-	pthread_atfork(prefork, postfork_parent, postfork_child);
+	if (child)
+		lock_init(&ranges_lock, RANK_EXTENTS);
+	else
+		lock_drop(&ranges_lock);
 }
 
 /* --- the interface ------------------------------------------------------------------------ */
@@ -226,7 +219,6 @@ static char *map_device(size_t max)
 
 EXPORT struct ashlar_extents *ashlar_extents_open(size_t max)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct ashlar_extents *x;
 	size_t record;
 	char *base;
@@ -235,7 +227,6 @@ EXPORT struct ashlar_extents *ashlar_extents_open(size_t max)
 		errno = EINVAL;
 		return NULL;
 	}
-	pthread_once(&once, register_fork);
 	base = map_device(max);
 	if (!base)
 		return NULL;
@@ -248,6 +239,8 @@ EXPORT struct ashlar_extents *ashlar_extents_open(size_t max)
 		errno = ENOMEM;
 		return NULL;
 	}
+	/* A bitmap of a few hundred bytes on a huge page would cost 2 MB. */
+	os_thp(x, record, false);
 	x->base = base;
 	x->max = max;
 	x->record = record;
@@ -268,8 +261,8 @@ EXPORT void *ashlar_extents_alloc(struct ashlar_extents *x, size_t n, int node)
 	char *p;
 	int err;
 
-	if (!n || n > x->max) {
-		errno = n ? ENOMEM : EINVAL;
+	if (!n || n > x->max || node < -1) {
+		errno = n && node >= -1 ? ENOMEM : EINVAL;
 		return NULL;
 	}
 	first = claim(x, n);

@@ -26,6 +26,7 @@ enum lock_rank {
 	RANK_PURGE,	/* one node's purge, over its system calls */
 	RANK_PAGEHEAP,	/* spans and extents of one node */
 	RANK_META,	/* our own records */
+	RANK_EXTENTS,	/* the bitmaps of ashlar_extents_* */
 	RANK_SOURCE,	/* the device's descriptor */
 };
 

@@ -12,6 +12,7 @@
 
 #include "background.h"
 #include "conf.h"
+#include "extents.h"
 #include "os.h"
 #include "source_dev.h"
 
@@ -287,12 +288,14 @@ static void prefork(void)
 	arenas_prefork();
 	pageheaps_prefork();
 	lock_take(&meta_lock);
+	extents_prefork();
 	source_device_prefork();
 }
 
 static void postfork_parent(void)
 {
 	source_device_fork(false);
+	extents_postfork(false);
 	lock_drop(&meta_lock);
 	pageheaps_postfork(false);
 	arenas_postfork(false);
@@ -325,6 +328,7 @@ static void forget_others(void)
 static void postfork_child(void)
 {
 	source_device_fork(true);
+	extents_postfork(true);
 	lock_init(&meta_lock, RANK_META);
 	pageheaps_postfork(true);
 	arenas_postfork(true);
