@@ -53,7 +53,7 @@ fill() {
 			if (i % 5 == 0)
 				print "DEL key:" i - 4
 		}
-	}' | cli | cksum
+	}' | sed 's/$/\r/' | cli --pipe | grep replies
 }
 
 start
