@@ -6,7 +6,21 @@
 
 #include "alias.h"
 #include "ashlar.h"
+#include "stats.h"
 #include "thread.h"
+
+static const struct ctl_table *const tables[] = { &ctl_options, &ctl_arenas, &ctl_stats };
+
+/* Row @i of all; *@scratch may hold it. NULL: there are no more. */
+static const struct ctl_row *row_at(unsigned int i, struct ctl_row *scratch)
+{
+	for (unsigned int k = 0; k < ARRAY_SIZE(tables); k++) {
+		if (i < tables[k]->n)
+			return &tables[k]->rows[i];
+		i -= tables[k]->n;
+	}
+	return ctl_option_row(i, scratch);
+}
 
 /* --- names ------------------------------------------------------------------------- */
 
@@ -53,7 +67,7 @@ static size_t find(const char *name, size_t *mib)
 	struct ctl_row scratch;
 	const struct ctl_row *row;
 
-	for (unsigned int i = 0; (row = ctl_row(i, &scratch)); i++) {
+	for (unsigned int i = 0; (row = row_at(i, &scratch)); i++) {
 		size_t depth = match(row->name, name, mib);
 
 		if (depth) {
@@ -172,6 +186,43 @@ static int call(const struct ctl_call *c, void *old, size_t *oldlen, const void 
 	return err ? err : write_value(c, new, newlen);
 }
 
+/* --- for the tables --------------------------------------------------------------------- */
+
+void ctl_put(const struct ctl_call *c, union ctl_value *v, size_t n)
+{
+	switch (c->row->type) {
+	case CTL_BOOL:
+		v->b = n;
+		break;
+	case CTL_UNSIGNED:
+		v->u = (unsigned int)n;
+		break;
+	default:
+		v->q = n;
+		break;
+	}
+}
+
+int ctl_get_number(const struct ctl_call *c, union ctl_value *v)
+{
+	ctl_put(c, v, c->row->arg);
+	return 0;
+}
+
+int ctl_get_text(const struct ctl_call *c, union ctl_value *v)
+{
+	v->str = c->row->text;
+	return 0;
+}
+
+int ctl_arena_index(size_t i, unsigned int *index)
+{
+	unsigned int n = atomic_load_explicit(&ash_narenas, memory_order_acquire);
+
+	*index = i == CTL_ARENAS_ALL || i == n ? STATS_ALL : (unsigned int)i;
+	return i < n || *index == STATS_ALL ? 0 : ENOENT;
+}
+
 /* --- doors ---------------------------------------------------------------------------- */
 
 EXPORT int ashlar_ctlbymib(const size_t *mib, size_t miblen, void *old, size_t *oldlen,
@@ -186,7 +237,7 @@ EXPORT int ashlar_ctlbymib(const size_t *mib, size_t miblen, void *old, size_t *
 	thread_cache();
 	if (!mib || !miblen || mib[0] > UINT32_MAX)
 		return ENOENT;
-	c.row = ctl_row((unsigned int)mib[0], &scratch);
+	c.row = row_at((unsigned int)mib[0], &scratch);
 	if (!c.row || !indices(c.row, mib, miblen, c.index))
 		return ENOENT;
 	err = call(&c, old, oldlen, new, newlen);

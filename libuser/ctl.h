@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Values by name, as jemalloc's mallctl names them. ctl.c holds the mechanism
- * (names, indices, sizes, who may read and write), ctl_table.c the values.
+ * (names, indices, sizes, who may read and write), ctl_options.c, ctl_arenas.c and
+ * ctl_stats.c the values.
  *
  * A row's name may have '#' for components that are indices:
  * "arenas.bin.#.size". A MIB is as long as its name has components:
  *
- *	mib[0]	number of the row: those of ctl_rows, then one for each of conf_rows
+ *	mib[0]	number of the row, counted through all tables
  *	mib[k]	the index where the name has one, else 0
  *
- * Figures below stats. that have no index, and "arenas.narenas", are those of
- * the last write to "epoch"; all others are as of the call.
+ * Totals below stats. are those of the last write to "epoch"; all others are as
+ * of the call.
  */
 #ifndef ASHLAR_CTL_H
 #define ASHLAR_CTL_H
@@ -67,10 +68,39 @@ struct ctl_row {
 	const char *text;	/* likewise */
 };
 
-extern const struct ctl_row ctl_rows[];
-extern const unsigned int ctl_nrows;
+struct ctl_table {
+	const struct ctl_row *rows;
+	unsigned int n;
+};
 
-/* Row @i of all, those of options included; *@scratch is used for them. */
-const struct ctl_row *ctl_row(unsigned int i, struct ctl_row *scratch);
+extern const struct ctl_table ctl_options, ctl_arenas, ctl_stats;
+
+/* "opt." rows of conf_rows, behind all tables: number @i, made in *@scratch; NULL: no more. */
+const struct ctl_row *ctl_option_row(unsigned int i, struct ctl_row *scratch);
+
+/* For tables: to read, to read and write, to write, to do; constants. */
+#define CTL_RO(n, t, fn, ...)	{ .name = n, .type = CTL_##t, .get = fn, ##__VA_ARGS__ }
+#define CTL_RW(n, t, g, s, ...)	{ .name = n, .type = CTL_##t, .get = g, .set = s, ##__VA_ARGS__ }
+#define CTL_WO(n, t, s)		{ .name = n, .type = CTL_##t, .set = s }
+#define CTL_ACT(n, s)		{ .name = n, .type = CTL_VOID, .set = s }
+#define CTL_IS(n, t, value)	CTL_RO(n, t, ctl_get_number, .arg = (size_t)(value))
+#define CTL_TEXT(n, value)	CTL_RO(n, STRING, ctl_get_text, .text = value)
+
+/* Handlers that several tables use: the row's arg, the row's text, decay times of an arena. */
+int ctl_get_number(const struct ctl_call *c, union ctl_value *v);
+int ctl_get_text(const struct ctl_call *c, union ctl_value *v);
+int ctl_get_dirty_decay(const struct ctl_call *c, union ctl_value *v);
+int ctl_get_muzzy_decay(const struct ctl_call *c, union ctl_value *v);
+
+/* @n as the row's type. */
+void ctl_put(const struct ctl_call *c, union ctl_value *v, size_t n);
+
+/* jemalloc's MALLCTL_ARENAS_ALL; it also takes the number of arenas for the same. */
+#define CTL_ARENAS_ALL		4096u
+
+/* @i as STATS_ALL or the index of an arena that exists; else ENOENT. */
+int ctl_arena_index(size_t i, unsigned int *index);
+
+#define NLEXTENTS		(CLASS_LARGE_LAST - CLASS_LARGE_FIRST + 1)
 
 #endif /* ASHLAR_CTL_H */

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: MIT
+/* Values of ctl about this thread, arenas, and size classes; and the door to purging. */
+#include "ctl.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "ashlar.h"
+#include "block.h"
+#include "conf.h"
+#include "os.h"
+#include "purge.h"
+#include "stats.h"
+
+/* --- this thread ---------------------------------------------------------------------- */
+
+static int get_thread_arena(const struct ctl_call *c, union ctl_value *v)
+{
+	struct arena *a = thread_arena(thread_cache());
+
+	(void)c;
+	v->u = a ? a->index : 0;
+	return a ? 0 : EAGAIN;
+}
+
+static int set_thread_arena(const struct ctl_call *c, const union ctl_value *v)
+{
+	(void)c;
+	if (v->u > ARENAS_MAX)
+		return EFAULT;
+	if (!arena_get(v->u))
+		return EAGAIN;
+	return thread_set_arena(v->u) ? 0 : EAGAIN;
+}
+
+/* arg: offset in struct tcache. */
+static int get_thread_count(const struct ctl_call *c, union ctl_value *v)
+{
+	struct tcache *t = thread_cache();
+
+	if (!t->disabled)
+		tcache_count(t);
+	v->q = *(uint64_t *)((char *)t + c->row->arg);
+	return 0;
+}
+
+static int get_thread_countp(const struct ctl_call *c, union ctl_value *v)
+{
+	struct tcache *t = thread_cache();
+
+	if (!t->disabled)
+		tcache_count(t);
+	v->p = (char *)t + c->row->arg;
+	return 0;
+}
+
+static int get_tcache_enabled(const struct ctl_call *c, union ctl_value *v)
+{
+	(void)c;
+	v->b = !thread_cache()->disabled;
+	return 0;
+}
+
+static int set_tcache_enabled(const struct ctl_call *c, const union ctl_value *v)
+{
+	(void)c;
+	thread_cache_enable(v->b);
+	return 0;
+}
+
+static int tcache_flush(const struct ctl_call *c, const union ctl_value *v)
+{
+	struct tcache *t = thread_cache();
+
+	(void)c;
+	(void)v;
+	if (t->disabled)
+		return EFAULT;
+	tcache_flush_all(t);
+	return 0;
+}
+
+static int thread_idle(const struct ctl_call *c, const union ctl_value *v)
+{
+	tcache_flush(c, v);
+	purge_heaps(os_now_ms(), PURGE_DECAY);
+	return 0;
+}
+
+/* --- caches by number ----------------------------------------------------------------- */
+
+/* A numbered cache holds nothing (see jemalloc.c): only numbers are kept. */
+#define NUMBERED_MAX	4094u
+
+static _Atomic unsigned int numbered;
+
+static int get_tcache_create(const struct ctl_call *c, union ctl_value *v)
+{
+	unsigned int n = atomic_load(&numbered);
+
+	(void)c;
+	do {
+		if (n == NUMBERED_MAX)
+			return EAGAIN;
+	} while (!atomic_compare_exchange_weak(&numbered, &n, n + 1));
+	v->u = n;
+	return 0;
+}
+
+static int set_tcache_flush(const struct ctl_call *c, const union ctl_value *v)
+{
+	(void)c;
+	return v->u < atomic_load(&numbered) ? 0 : EFAULT;
+}
+
+/* --- arenas ----------------------------------------------------------------------------- */
+
+/* Call @fn for the heap of each arena meant, once. */
+static int for_heaps(const struct ctl_call *c, void (*fn)(struct pageheap *h, int64_t arg),
+		     int64_t arg)
+{
+	unsigned int index;
+	int err = ctl_arena_index(c->index[0], &index);
+
+	if (err)
+		return err;
+	if (index != STATS_ALL) {
+		fn(ash_arenas[index]->heap, arg);
+		return 0;
+	}
+	for (unsigned int i = 0; i < ash_npageheaps; i++)
+		fn(ash_pageheaps[i], arg);
+	return 0;
+}
+
+static int get_initialized(const struct ctl_call *c, union ctl_value *v)
+{
+	unsigned int index;
+
+	v->b = !ctl_arena_index(c->index[0], &index);
+	return v->b || c->index[0] < arena_limit() ? 0 : ENOENT;
+}
+
+/* Free slots of the arena's depots are free memory too. */
+static void empty_depots(unsigned int index)
+{
+	unsigned int n = atomic_load_explicit(&ash_narenas, memory_order_acquire);
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (index == i || index == STATS_ALL)
+			arena_age_depots(ash_arenas[i], true);
+	}
+}
+
+static void purge_all(struct pageheap *h, int64_t arg)
+{
+	(void)arg;
+	purge_heap(h, os_now_ms(), PURGE_ALL);
+}
+
+static int arena_purge(const struct ctl_call *c, const union ctl_value *v)
+{
+	unsigned int index;
+
+	if (!ctl_arena_index(c->index[0], &index)) {
+		if (index == STATS_ALL)
+			tcache_flush(c, v);
+		empty_depots(index);
+	}
+	return for_heaps(c, purge_all, 0);
+}
+
+static void decay_now(struct pageheap *h, int64_t arg)
+{
+	(void)arg;
+	purge_heap(h, os_now_ms(), PURGE_DECAY);
+}
+
+static int arena_decay(const struct ctl_call *c, const union ctl_value *v)
+{
+	(void)v;
+	return for_heaps(c, decay_now, 0);
+}
+
+/* An arena cannot be emptied under its users: large blocks are the node's, not the arena's. */
+static int not_possible(const struct ctl_call *c, const union ctl_value *v)
+{
+	(void)c;
+	(void)v;
+	return EOPNOTSUPP;
+}
+
+int ctl_get_dirty_decay(const struct ctl_call *c, union ctl_value *v)
+{
+	unsigned int index;
+	int err = ctl_arena_index(c->index[0], &index);
+
+	if (!err)
+		v->s = index == STATS_ALL ? ash_pageheaps[0]->decay.ms :
+					    ash_arenas[index]->heap->decay.ms;
+	return err;
+}
+
+static bool decay_valid(ssize_t ms)
+{
+	return ms >= -1 && ms <= INT64_MAX / 1000000;
+}
+
+/* Arenas of one node share its free pages, and so this time. */
+static int set_dirty_decay(const struct ctl_call *c, const union ctl_value *v)
+{
+	return decay_valid(v->s) ? for_heaps(c, pageheap_set_decay, v->s) : EFAULT;
+}
+
+static int get_decay_default(const struct ctl_call *c, union ctl_value *v)
+{
+	v->s = *(int64_t *)((char *)&conf + c->row->arg);
+	return 0;
+}
+
+/* All heaps exist from the start: a new default that new ones alone had would be none. */
+static int set_dirty_default(const struct ctl_call *c, const union ctl_value *v)
+{
+	(void)c;
+	if (!decay_valid(v->s))
+		return EFAULT;
+	conf.dirty_decay_ms = v->s;
+	for (unsigned int i = 0; i < ash_npageheaps; i++)
+		pageheap_set_decay(ash_pageheaps[i], v->s);
+	return 0;
+}
+
+static int set_muzzy_default(const struct ctl_call *c, const union ctl_value *v)
+{
+	(void)c;
+	if (!decay_valid(v->s))
+		return EFAULT;
+	conf.muzzy_decay_ms = v->s;
+	return 0;
+}
+
+int ctl_get_muzzy_decay(const struct ctl_call *c, union ctl_value *v)
+{
+	unsigned int index;
+
+	v->s = conf.muzzy_decay_ms;
+	return ctl_arena_index(c->index[0], &index);
+}
+
+static int set_muzzy_decay(const struct ctl_call *c, const union ctl_value *v)
+{
+	unsigned int index;
+	int err = ctl_arena_index(c->index[0], &index);
+
+	return err ? err : set_muzzy_default(c, v);
+}
+
+static int get_narenas(const struct ctl_call *c, union ctl_value *v)
+{
+	(void)c;
+	v->u = atomic_load_explicit(&ash_narenas, memory_order_acquire);
+	return 0;
+}
+
+static int get_create(const struct ctl_call *c, union ctl_value *v)
+{
+	struct arena *a = arena_create(os_current_node());
+
+	(void)c;
+	if (!a)
+		return EAGAIN;
+	v->u = a->index;
+	return 0;
+}
+
+static int get_lookup(const struct ctl_call *c, union ctl_value *v)
+{
+	const void *p = v->p;
+	struct block b;
+
+	(void)c;
+	if (!block_find(p, &b))
+		return EINVAL;
+	if (b.class <= CLASS_SMALL_LAST) {
+		v->u = slab_of(b.w, p)->arena;
+		return 0;
+	}
+	/* A large block is its node's: the node's first arena stands for it. */
+	for (unsigned int i = 0; i < ash_narenas; i++) {
+		if (ash_arenas[i]->heap == ash_pageheaps[b.w->heap]) {
+			v->u = i;
+			return 0;
+		}
+	}
+	return EINVAL;
+}
+
+/* --- size classes ------------------------------------------------------------------------ */
+
+enum { BIN_SIZE, BIN_NREGS, BIN_SLAB_SIZE };
+
+static int get_bin_constant(const struct ctl_call *c, union ctl_value *v)
+{
+	const struct sizeclass *sc = &sizeclasses[c->index[0] + 1];
+	size_t slab;
+
+	if (c->index[0] >= CLASS_SMALL_LAST)
+		return ENOENT;
+	slab = sc->pages_max * PAGE_SIZE;
+	ctl_put(c, v, c->row->arg == BIN_SIZE ? sc->size :
+			 c->row->arg == BIN_NREGS ? slab / sc->size : slab);
+	return 0;
+}
+
+static int get_bin_one(const struct ctl_call *c, union ctl_value *v)
+{
+	v->u = 1;
+	return c->index[0] < CLASS_SMALL_LAST ? 0 : ENOENT;
+}
+
+static int get_lextent_size(const struct ctl_call *c, union ctl_value *v)
+{
+	if (c->index[0] >= NLEXTENTS)
+		return ENOENT;
+	v->z = sizeclasses[CLASS_LARGE_FIRST + c->index[0]].size;
+	return 0;
+}
+
+/* --- purging by name of its own ------------------------------------------------------- */
+
+EXPORT size_t ashlar_purge(void)
+{
+	struct tcache *t = thread_cache();
+
+	if (!thread_ready())
+		return 0;
+	if (!t->disabled)
+		tcache_flush_all(t);
+	empty_depots(STATS_ALL);
+	return purge_heaps(os_now_ms(), PURGE_ALL) << PAGE_SHIFT;
+}
+
+/* --- the names --------------------------------------------------------------------------- */
+
+static const struct ctl_row rows[] = {
+	CTL_RW("thread.arena", UNSIGNED, get_thread_arena, set_thread_arena),
+	CTL_RO("thread.allocated", U64, get_thread_count, .arg = offsetof(struct tcache, allocated)),
+	CTL_RO("thread.allocatedp", POINTER, get_thread_countp, .arg = offsetof(struct tcache, allocated)),
+	CTL_RO("thread.deallocated", U64, get_thread_count, .arg = offsetof(struct tcache, deallocated)),
+	CTL_RO("thread.deallocatedp", POINTER, get_thread_countp, .arg = offsetof(struct tcache, deallocated)),
+	CTL_RW("thread.tcache.enabled", BOOL, get_tcache_enabled, set_tcache_enabled),
+	CTL_ACT("thread.tcache.flush", tcache_flush),
+	CTL_ACT("thread.idle", thread_idle),
+
+	CTL_RO("tcache.create", UNSIGNED, get_tcache_create, .flags = CTL_ALWAYS),
+	CTL_WO("tcache.flush", UNSIGNED, set_tcache_flush),
+	CTL_WO("tcache.destroy", UNSIGNED, set_tcache_flush),
+
+	CTL_RO("arena.#.initialized", BOOL, get_initialized),
+	CTL_ACT("arena.#.decay", arena_decay),
+	CTL_ACT("arena.#.purge", arena_purge),
+	CTL_ACT("arena.#.reset", not_possible),
+	CTL_ACT("arena.#.destroy", not_possible),
+	CTL_RO("arena.#.dss", STRING, ctl_get_text, .text = "disabled"),
+	CTL_RW("arena.#.dirty_decay_ms", SSIZE, ctl_get_dirty_decay, set_dirty_decay),
+	CTL_RW("arena.#.muzzy_decay_ms", SSIZE, ctl_get_muzzy_decay, set_muzzy_decay),
+
+	CTL_RO("arenas.narenas", UNSIGNED, get_narenas),
+	CTL_RW("arenas.dirty_decay_ms", SSIZE, get_decay_default, set_dirty_default,
+	   .arg = offsetof(struct conf, dirty_decay_ms)),
+	CTL_RW("arenas.muzzy_decay_ms", SSIZE, get_decay_default, set_muzzy_default,
+	   .arg = offsetof(struct conf, muzzy_decay_ms)),
+	CTL_IS("arenas.quantum", SIZE, 16),
+	CTL_IS("arenas.page", SIZE, PAGE_SIZE),
+	CTL_IS("arenas.hugepage", SIZE, EXTENT_SIZE),
+	CTL_IS("arenas.tcache_max", SIZE, LARGE_MAX),
+	CTL_IS("arenas.nbins", UNSIGNED, CLASS_SMALL_LAST),
+	CTL_IS("arenas.nhbins", UNSIGNED, CLASS_LARGE_LAST),
+	CTL_IS("arenas.nlextents", UNSIGNED, NLEXTENTS),
+	CTL_RO("arenas.bin.#.size", SIZE, get_bin_constant, .arg = BIN_SIZE),
+	CTL_RO("arenas.bin.#.nregs", UNSIGNED, get_bin_constant, .arg = BIN_NREGS),
+	CTL_RO("arenas.bin.#.slab_size", SIZE, get_bin_constant, .arg = BIN_SLAB_SIZE),
+	CTL_RO("arenas.bin.#.nshards", UNSIGNED, get_bin_one),
+	CTL_RO("arenas.lextent.#.size", SIZE, get_lextent_size),
+	CTL_RO("arenas.create", UNSIGNED, get_create, .flags = CTL_ALWAYS),
+	CTL_RO("arenas.lookup", UNSIGNED, get_lookup, .flags = CTL_ASKS),
+};
+
+const struct ctl_table ctl_arenas = { rows, ARRAY_SIZE(rows) };

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+/* Values of ctl that are settings: what was built, options, the background thread. */
+#include "ctl.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "ashlar.h"
+#include "arena.h"
+#include "background.h"
+#include "conf.h"
+
+/* --- constants and options ---------------------------------------------------------- */
+
+static int64_t *conf_value(const struct conf_row *row)
+{
+	return (int64_t *)((char *)&conf + row->offset);
+}
+
+/* Word @i of "a|b|c", in a place of its own for each option: it never changes. */
+static const char *conf_word(const struct conf_row *row)
+{
+	static char words[64][16];
+	char *out = words[row - conf_rows];
+	const char *s = row->words;
+	size_t len;
+
+	for (int64_t i = *conf_value(row); i > 0; i--)
+		s = strchr(s, '|') + 1;
+	len = strcspn(s, "|");
+	memcpy(out, s, min(len, sizeof(words[0]) - 1));
+	return out;
+}
+
+static int get_option(const struct ctl_call *c, union ctl_value *v)
+{
+	const struct conf_row *row = &conf_rows[c->row->arg];
+
+	if (c->row->type == CTL_STRING)
+		v->str = conf_word(row);
+	else
+		ctl_put(c, v, (size_t)*conf_value(row));
+	return 0;
+}
+
+/* The most arenas made by themselves: 0 means "by CPUs" where it is set, not where it is read. */
+static int get_narenas_option(const struct ctl_call *c, union ctl_value *v)
+{
+	(void)c;
+	v->u = arena_limit();
+	return 0;
+}
+
+const struct ctl_row *ctl_option_row(unsigned int i, struct ctl_row *scratch)
+{
+	static char names[64][32];
+	const struct conf_row *row;
+
+	if (i >= min(conf_nrows, (unsigned int)ARRAY_SIZE(names)))
+		return NULL;
+	row = &conf_rows[i];
+	ash_format(names[i], sizeof(names[i]), "opt.%s", row->key);
+	*scratch = (struct ctl_row){ .name = names[i], .type = CTL_SIZE, .get = get_option, .arg = i };
+	if (row->words)
+		scratch->type = strcmp(row->words, "false|true") ? CTL_STRING : CTL_BOOL;
+	else if (row->least < 0)
+		scratch->type = CTL_SSIZE;
+	return scratch;
+}
+
+/* --- background thread --------------------------------------------------------------------- */
+
+static int get_background(const struct ctl_call *c, union ctl_value *v)
+{
+	ctl_put(c, v, background_running());
+	return 0;
+}
+
+static int set_background(const struct ctl_call *c, const union ctl_value *v)
+{
+	(void)c;
+	return background_set(v->b) ? 0 : EAGAIN;
+}
+
+/* One thread serves all arenas. */
+static int set_max_background(const struct ctl_call *c, const union ctl_value *v)
+{
+	(void)c;
+	return v->z ? 0 : EINVAL;
+}
+
+/* --- the names --------------------------------------------------------------------------- */
+
+static const struct ctl_row rows[] = {
+	CTL_TEXT("version", ASHLAR_VERSION),
+	CTL_RW("background_thread", BOOL, get_background, set_background),
+	CTL_RO("stats.background_thread.num_threads", SIZE, get_background),
+	CTL_RW("max_background_threads", SIZE, ctl_get_number, set_max_background, .arg = 1),
+
+	CTL_IS("config.cache_oblivious", BOOL, false),
+	CTL_IS("config.debug", BOOL, ASHLAR_DEBUG),
+	CTL_IS("config.fill", BOOL, false),
+	CTL_IS("config.lazy_lock", BOOL, false),
+	CTL_TEXT("config.malloc_conf", ""),
+	CTL_IS("config.opt_safety_checks", BOOL, true),
+	CTL_IS("config.prof", BOOL, false),
+	CTL_IS("config.prof_libgcc", BOOL, false),
+	CTL_IS("config.prof_libunwind", BOOL, false),
+	CTL_IS("config.stats", BOOL, true),
+	CTL_IS("config.utrace", BOOL, false),
+	CTL_IS("config.xmalloc", BOOL, false),
+
+	/* jemalloc's options that are no options here, as what they are; ours follow the table. */
+	CTL_RO("opt.narenas", UNSIGNED, get_narenas_option),
+	CTL_IS("opt.abort", BOOL, false),
+	CTL_IS("opt.cache_oblivious", BOOL, false),
+	CTL_IS("opt.trust_madvise", BOOL, true),
+	CTL_IS("opt.retain", BOOL, true),
+	CTL_IS("opt.hpa", BOOL, false),
+	CTL_TEXT("opt.metadata_thp", "disabled"),
+	CTL_TEXT("opt.dss", "disabled"),
+	CTL_TEXT("opt.percpu_arena", "disabled"),
+	CTL_IS("opt.oversize_threshold", SIZE, 0),
+	CTL_IS("opt.max_background_threads", SIZE, 1),
+	CTL_TEXT("opt.zero_realloc", "free"),
+	CTL_TEXT("opt.stats_print_opts", ""),
+	CTL_IS("opt.stats_interval", SSIZE, -1),
+	CTL_TEXT("opt.stats_interval_opts", ""),
+	CTL_IS("opt.tcache_max", SIZE, LARGE_MAX),
+};
+
+const struct ctl_table ctl_options = { rows, ARRAY_SIZE(rows) };
