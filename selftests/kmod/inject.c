@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Every allocation fails once, in each path: the caller gets an errno or a
+ * SIGBUS, nobody's data change, and nothing is left over. Needs the debug
+ * kernel's fault injection (/proc/self/fail-nth).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include "kselftest_harness.h"
+#include "common.h"
+
+#define N 3
+#define DEBUGFS "/sys/kernel/debug/"
+#define MOST 400	/* failures in one path; more would be a loop */
+
+FIXTURE(inject)
+{
+	long out;
+	int nth;	/* /proc/self/fail-nth */
+	int fd;
+	char *p;
+};
+
+FIXTURE_SETUP(inject)
+{
+	static const char * const files[][2] = {
+		{ DEBUGFS "failslab/verbose", "0" },
+		{ DEBUGFS "failslab/ignore-gfp-wait", "N" },
+		{ DEBUGFS "fail_page_alloc/verbose", "0" },
+		{ DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N" },
+		{ DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N" },
+		{ DEBUGFS "fail_page_alloc/min-order", "0" },
+	};
+	size_t i;
+
+	self->nth = open("/proc/self/fail-nth", O_RDWR);
+	if (self->nth < 0)
+		SKIP(return, "this kernel has no fault injection");
+	for (i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if (!file_write(files[i][0], files[i][1]))
+			SKIP(return, "no %s", files[i][0]);
+	self->out = nodes_sum("out");
+	self->fd = dev_open();
+	self->p = dev_memory(self->fd, N);
+	memset(self->p, 1, N * EXTENT);
+}
+
+FIXTURE_TEARDOWN(inject)
+{
+	munmap(self->p, N * EXTENT);
+	close(self->fd);
+	EXPECT_TRUE(out_returns_to(self->out));
+}
+
+/* From now on the n-th allocation of this task fails. */
+static void inject(int nth, int n)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d", n);
+
+	if (pwrite(nth, text, len, 0) != len)
+		_exit(120);
+}
+
+/* End it; true if an allocation has failed. */
+static bool injected(int nth)
+{
+	char text[16] = "";
+
+	if (pread(nth, text, sizeof(text) - 1, 0) <= 0)
+		_exit(121);
+	inject(nth, 0);
+	/* What is left of the count: nothing, if it was used up. */
+	return atoi(text) == 0;
+}
+
+TEST_F_TIMEOUT(inject, open_and_map, 300)
+{
+	bool failed = true;
+	int n, fd;
+	char *p;
+
+	for (n = 1; failed && n < MOST; n++) {
+		p = NULL;
+		inject(self->nth, n);
+		fd = open(DEVICE, O_RDWR);
+		if (fd >= 0)
+			p = dev_map(fd, N);
+		failed = injected(self->nth);
+		EXPECT_TRUE(failed || p);
+		if (p) {
+			EXPECT_TRUE(read_is_sigbus(p));
+			munmap(p, N * EXTENT);
+		}
+		if (fd >= 0)
+			close(fd);
+	}
+	EXPECT_LT(n, MOST);
+	EXPECT_GT(n, 3);
+}
+
+TEST_F_TIMEOUT(inject, alloc, 300)
+{
+	char *p = dev_map_at(self->fd, NULL, N, 1000);
+	bool failed = true;
+	size_t done;
+	int n, err;
+
+	ASSERT_NE(NULL, p);
+	for (n = 1; failed && n < MOST; n++) {
+		inject(self->nth, n);
+		done = 0;
+		err = dev_alloc_on(self->fd, p, N, 0, ASHLAR_ALLOC_POPULATE, &done);
+		failed = injected(self->nth);
+		EXPECT_TRUE(!err || (failed && err == -ENOMEM)) TH_LOG("%d", err);
+		EXPECT_EQ(self->out + N + (err ? 0 : done), nodes_sum("out"));
+		if (!err)
+			EXPECT_TRUE(bytes_are(p, 0, done * EXTENT));
+		EXPECT_EQ(0, dev_free(self->fd, p, N, NULL));
+	}
+	EXPECT_LT(n, MOST);
+	EXPECT_GT(n, 3);
+	munmap(p, N * EXTENT);
+}
+
+TEST_F_TIMEOUT(inject, purge_and_touch, 300)
+{
+	bool failed = true;
+	int n, err;
+
+	for (n = 1; failed && n < MOST; n++) {
+		memset(self->p, 1, EXTENT);
+		inject(self->nth, n);
+		err = dev_purge(self->fd, self->p, 1, NULL);
+		failed = injected(self->nth);
+		EXPECT_TRUE(!err || (failed && err == -ENOMEM));
+		EXPECT_EQ(err ? 1 : 0, self->p[0]);
+	}
+	EXPECT_LT(n, MOST);
+	for (n = 1, failed = true; failed && n < MOST; n++) {
+		bool sigbus;
+
+		ASSERT_EQ(0, dev_purge(self->fd, self->p, 1, NULL));
+		inject(self->nth, n);
+		sigbus = write_is_sigbus(self->p);
+		failed = injected(self->nth);
+		EXPECT_TRUE(failed || !sigbus);
+		/* Whatever it was, it was for once. */
+		EXPECT_FALSE(write_is_sigbus(self->p));
+		EXPECT_TRUE(bytes_are(self->p, 0, EXTENT));
+	}
+	EXPECT_LT(n, MOST);
+	EXPECT_GT(n, 3);
+}
+
+/* What a child may find: what was there at the fork, or SIGBUS. */
+static int child_looks(char *p)
+{
+	int i;
+
+	for (i = 0; i < N; i++) {
+		if (read_is_sigbus(p + i * EXTENT))
+			continue;
+		if (!bytes_are(p + i * EXTENT, 1, EXTENT))
+			return 1;
+		if (write_is_sigbus(p + i * EXTENT))
+			return 2;
+		memset(p + i * EXTENT, 3, EXTENT);
+	}
+	return 0;
+}
+
+static void fork_with_failures(struct __test_metadata *_metadata, int nth,
+			       char *p)
+{
+	bool failed = true;
+	int n;
+
+	for (n = 1; failed && n < MOST; n++) {
+		pid_t pid;
+
+		inject(nth, n);
+		pid = fork();
+		if (!pid)
+			_exit(child_looks(p));
+		failed = injected(nth);
+		EXPECT_TRUE(failed || pid > 0);
+		if (pid > 0)
+			EXPECT_EQ(0, child_status(pid)) TH_LOG("n %d", n);
+		EXPECT_TRUE(bytes_are(p, 1, N * EXTENT));
+		memset(p, 1, N * EXTENT);
+	}
+	EXPECT_LT(n, MOST);
+	EXPECT_GT(n, 10);
+}
+
+TEST_F_TIMEOUT(inject, fork, 900)
+{
+	fork_with_failures(_metadata, self->nth, self->p);
+}
+
+/* The same with a pinned extent, which is copied, and one in pieces. */
+TEST_F_TIMEOUT(inject, fork_pinned_and_split, 900)
+{
+	struct iovec iov = { self->p, PAGE };
+	int pipefd[2];
+
+	ASSERT_EQ(0, pipe(pipefd));
+	ASSERT_EQ(PAGE, vmsplice(pipefd[1], &iov, 1, 0));
+	ASSERT_EQ(0, mprotect(self->p + EXTENT + PAGE, PAGE,
+			      PROT_READ | PROT_WRITE | PROT_EXEC));
+	fork_with_failures(_metadata, self->nth, self->p);
+	close(pipefd[0]);
+	close(pipefd[1]);
+}
+
+/* A write after the fork, each of its allocations failing. */
+TEST_F_TIMEOUT(inject, copy, 300)
+{
+	bool failed = true;
+	int n;
+
+	for (n = 1; failed && n < MOST; n++) {
+		struct turn turn;
+		bool sigbus;
+		pid_t pid;
+
+		turn_init(&turn);
+		pid = fork();
+		if (!pid) {
+			turn_wait(&turn);
+			_exit(child_looks(self->p));
+		}
+		inject(self->nth, n);
+		sigbus = write_is_sigbus(self->p);
+		failed = injected(self->nth);
+		EXPECT_TRUE(failed || !sigbus);
+		EXPECT_TRUE(bytes_are(self->p, 1, N * EXTENT));
+		turn_give(&turn);
+		EXPECT_EQ(0, child_status(pid));
+		close(turn.fd[0]);
+		close(turn.fd[1]);
+	}
+	EXPECT_LT(n, MOST);
+	EXPECT_GT(n, 3);
+}
+
+TEST_HARNESS_MAIN
