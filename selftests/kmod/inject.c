@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/rseq.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include "kselftest_harness.h"
@@ -29,6 +31,17 @@ FIXTURE(inject)
 	char *p;
 };
 
+/*
+ * On the way back from fork the kernel writes to the thread's rseq area, which
+ * is a copy-on-write page then; if that page's allocation is the one to fail
+ * it sends SIGSEGV, which says nothing about us.
+ */
+static void rseq_off(void)
+{
+	syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset,
+		32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+}
+
 FIXTURE_SETUP(inject)
 {
 	static const char * const files[][2] = {
@@ -41,6 +54,7 @@ FIXTURE_SETUP(inject)
 	};
 	size_t i;
 
+	rseq_off();
 	self->nth = open("/proc/self/fail-nth", O_RDWR);
 	if (self->nth < 0)
 		SKIP(return, "this kernel has no fault injection");
