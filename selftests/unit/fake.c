@@ -90,6 +90,8 @@ static size_t device_commit(char *addr, size_t len, size_t room, unsigned int no
 static bool take_back(const struct source_range *ranges, unsigned int n, int owner, size_t unit)
 {
 	fake.purges++;
+	if (fake.during_purge)
+		fake.during_purge(ranges, n);
 	if (fake.purge_fails)
 		return false;
 	for (unsigned int i = 0; i < n; i++) {

@@ -25,6 +25,8 @@ struct fake {
 	bool purge_fails;
 	bool os_fails;		/* os_commit(): no memory for maps and records */
 	uint64_t now;		/* ms */
+	/* Called while pages are on their way back: no lock is held then. */
+	void (*during_purge)(const struct source_range *ranges, unsigned int n);
 	/* Counted. */
 	size_t commits, purges, purged_ranges, purged_bytes;
 	size_t wrong;		/* requests that no caller may make; 0 */

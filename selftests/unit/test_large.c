@@ -153,6 +153,12 @@ Test(large, block_resize_with_extra)
 	for (size_t i = 20 * KB; i < 128 * KB; i++)
 		cr_assert_eq(p[i], 0);
 	cr_assert(large_alloc(heap, 20 * KB, PAGE_SIZE, NULL) == p + 128 * KB);
+	/* Pages behind that were used before are cleared if asked for. */
+	memset(p, 'x', 128 * KB);
+	cr_assert_eq(block_resize(p, 64 * KB, 0, false), 64 * KB);
+	cr_assert_eq(block_resize(p, 128 * KB, 0, true), 128 * KB);
+	for (size_t i = 0; i < 128 * KB; i++)
+		cr_assert_eq(p[i], i < 64 * KB ? 'x' : 0);
 	/* No room for the extra, none for the size: the old size stays. */
 	cr_assert_eq(block_resize(p, 200 * KB, 100 * KB, false), 128 * KB);
 	cr_assert_eq(block_resize(p, 128 * KB, SIZE_MAX, false), 128 * KB);

@@ -120,6 +120,52 @@ Test(purge, neighbours_are_joined)
 	cr_assert_eq(fake.purged_bytes, 8 * EXTENT_SIZE);
 }
 
+/* Another thread allocates while the system calls run: it gets none of what is leaving. */
+static unsigned int met;
+static char *before_whole;	/* an extent in use; the one behind it is leaving */
+
+static void allocate_meanwhile(const struct source_range *ranges, unsigned int n)
+{
+	bool clean;
+
+	cr_assert(!pageheap_extend(before_whole, EXTENT_PAGES, 1, &clean));
+	for (int i = 0; i < 20; i++) {
+		size_t pages = i % 4 == 1 ? EXTENT_PAGES : i % 4 == 3 ? EXTENT_PAGES + 5 : 3;
+		char *p = i % 2 ? pageheap_alloc_huge(heap, pages, EXTENT_SIZE, NULL) :
+				  pageheap_alloc(heap, (unsigned int)pages, 1, NULL);
+		size_t len = pages * PAGE_SIZE;
+		bool zeroed;
+
+		cr_assert(p);
+		memset(p, 'm', len);
+		for (unsigned int r = 0; r < n; r++)
+			cr_assert(p + len <= ranges[r].addr || ranges[r].addr + ranges[r].len <= p);
+		if (pageheap_extend(p, len >> PAGE_SHIFT, 1, &zeroed)) {
+			for (unsigned int r = 0; r < n; r++)
+				cr_assert(p + len != ranges[r].addr, "extended into what is leaving");
+		}
+	}
+	met++;
+}
+
+Test(purge, what_is_leaving_is_nobodys)
+{
+	char *p = pageheap_alloc_huge(heap, 6 * EXTENT_PAGES, EXTENT_SIZE, NULL);
+
+	memset(p, 1, 6 * EXTENT_SIZE);
+	scatter(300);
+	/* Two extents in a row are free, one alone, and single pages. */
+	pageheap_free(p + EXTENT_SIZE, 2 * EXTENT_PAGES);
+	pageheap_free(p + 4 * EXTENT_SIZE, EXTENT_PAGES);
+	before_whole = p;
+	fake.during_purge = allocate_meanwhile;
+	purge_heap(heap, fake.now, PURGE_ALL);
+	cr_assert_gt(met, 0);
+	cr_assert(p[0] == 1 && p[3 * EXTENT_SIZE] == 1 && p[5 * EXTENT_SIZE] == 1);
+	cr_assert(pageheap_consistent(heap));
+	cr_assert_eq(fake.wrong, 0);
+}
+
 Test(purge, nothing_to_do)
 {
 	fake.purges = 0;
