@@ -110,7 +110,8 @@ bool ashlar_pool_fill(struct ashlar_pool *pool, struct page *page)
 	bool room;
 
 	spin_lock(&pool->lock);
-	room = pool->nr_ready < pool->high;
+	/* The target may have fallen while the page was being cleared. */
+	room = pool->nr_ready < pool->target;
 	if (room)
 		pool_push(pool, page);
 	spin_unlock(&pool->lock);
