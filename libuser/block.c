@@ -56,27 +56,26 @@ static void *small_direct(struct arena *a, unsigned int class)
 /* A large block from the cache: of the size's class or one of the next two. */
 static inline void *large_cached(struct tcache *t, size_t size)
 {
-	struct cbin *b;
+	unsigned int class;
 
 	t->countdown -= (int64_t)size;
 	if (unlikely(t->countdown < 0))
 		tcache_event(t);
 	if (size > LARGE_MAX)
 		return NULL;
-	b = &t->bins[sizeclass_large(size)];
-	if (likely(b->nlarge))
-		return tcache_pop_large(t, b);
-	for (int i = 1; i <= LARGE_ABOVE; i++) {
-		if (b[i].nlarge)
-			return tcache_pop_large(t, b + i);
+	class = sizeclass_large(size);
+	for (unsigned int i = 0; i <= LARGE_ABOVE; i++) {
+		if (likely(t->bins[class + i].nlarge))
+			return tcache_pop_large(t, class + i);
 	}
 	return NULL;
 }
 
-void *event_malloc(struct tcache *t, void *p)
+void *mid_malloc(size_t size)
 {
-	tcache_event(t);
-	return p;
+	void *p = likely(size <= SMALL_MAX) ? fast_pop(ash_tls, sizeclass_small(size), size) : NULL;
+
+	return likely(p) ? p : slow_malloc(size);
 }
 
 /* A large block past the cache, on @t's account. */
@@ -103,11 +102,14 @@ void *block_alloc(size_t size)
 		return a ? small_direct(a, sizeclass_small(size)) : NULL;
 	} else {
 		unsigned int class = sizeclass_small(size);
-		struct cbin *b = &t->bins[class];
 
-		t->countdown -= (int64_t)size;	/* who pops next looks at it */
-		if (b->top != b->base)
-			return *--b->top;	/* the cache has only just been found */
+		/* Below zero: the fast path counted this one, and left it to us to look. */
+		if (t->countdown >= 0)
+			t->countdown -= (int64_t)size;
+		if (unlikely(t->countdown < 0))
+			tcache_event(t);
+		if (tcache_cached(t, class))
+			return *--t->top[class];
 		return tcache_fill(t, class);
 	}
 }
@@ -215,8 +217,6 @@ static void free_span(struct tcache *t, void *p, const struct block *b)
 
 static void free_small(struct tcache *t, void *p, const struct block *b)
 {
-	struct cbin *bin = &t->bins[b->class];
-
 	if (unlikely(t->disabled)) {
 		arena_flush(NULL, b->class, &p, 1);
 		return;
@@ -225,7 +225,7 @@ static void free_small(struct tcache *t, void *p, const struct block *b)
 		tcache_push_remote(t, b->class, p);
 		return;
 	}
-	if (bin->cap && bin->top[-1] == p)
+	if (t->bins[b->class].cap && t->top[b->class][-1] == p)
 		ash_fatal("free: block %p of %zu bytes was freed twice", p, b->size);
 	tcache_flush_push(t, b->class, p);
 }

@@ -27,27 +27,54 @@ EXPORT void ashlar_free(void *p)
 	fast_free(p);
 }
 
+/* Sizes above TCACHE_NEAR, and whatever the stack could not serve. */
 static noinline void *calloc_slow(size_t size)
 {
-	int saved = errno;
-	void *p = block_alloc_zeroed(size);
+	void *p;
+	int saved;
 
+	if (size <= SMALL_MAX) {
+		p = size > TCACHE_NEAR ? mid_malloc(size) : slow_malloc(size);
+		return p ? memset(p, 0, size) : NULL;
+	}
+	saved = errno;
+	p = block_alloc_zeroed(size);
 	errno = p ? saved : ENOMEM;
+	return p;
+}
+
+/* Clears a block of @size bytes, whose room is a multiple of 16 if it is more than 8. */
+static inline void *clear(char *p, size_t size)
+{
+	char *end = p + round_up(size, 16);
+
+	if (size > 128)
+		return memset(p, 0, size);
+	if (size > 64) {
+		memset(p, 0, 64);
+		memset(end - 64, 0, 64);
+	} else if (size > 32) {
+		memset(p, 0, 32);
+		memset(end - 32, 0, 32);
+	} else if (size > 8) {
+		memset(p, 0, 16);
+		memset(end - 16, 0, 16);
+	} else {
+		memset(p, 0, 8);
+	}
 	return p;
 }
 
 EXPORT void *ashlar_calloc(size_t n, size_t size)
 {
+	struct tcache *t = ash_tls;
 	size_t total;
 	void *p;
 
 	if (unlikely(__builtin_mul_overflow(n, size, &total)))
 		return or_enomem(NULL);
-	if (unlikely(total > SMALL_MAX))
-		return calloc_slow(total);
-	p = fast_malloc(total);
-	/* The NULL test costs less than a branch to a slower twin. */
-	return likely(p) ? memset(p, 0, total) : NULL;
+	p = likely(total <= TCACHE_NEAR) ? fast_pop(t, t->near[total], total) : NULL;
+	return likely(p) ? clear(p, total) : calloc_slow(total);
 }
 
 EXPORT void *ashlar_realloc(void *p, size_t size)

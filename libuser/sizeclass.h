@@ -38,17 +38,12 @@ struct sizeclass {
 };
 
 extern const struct sizeclass sizeclasses[NCLASSES];
-/*
- * The table holds class * CLASS_STRIDE, the size of a cache bin, so that the fast path adds
- * it to a pointer without a multiplication.
- */
-#define CLASS_STRIDE		32u
-extern const uint16_t sizeclass_offset[SMALL_MAX / 8 + 1];
+extern const uint8_t sizeclass_of_words[SMALL_MAX / 8 + 1];
 extern const uint8_t sizeclass_of_pages[LARGE_MAX / PAGE_SIZE];
 
 static inline unsigned int sizeclass_small(size_t size)
 {
-	return sizeclass_offset[(size + 7) >> 3] / CLASS_STRIDE;
+	return sizeclass_of_words[(size + 7) >> 3];
 }
 
 /* 1 <= size <= LARGE_MAX; less than LARGE_MIN gets the first large class. */

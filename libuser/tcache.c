@@ -25,38 +25,52 @@ static size_t stack_bytes(unsigned int cap)
 	return (cap + 1) * sizeof(void *);
 }
 
-static bool stack_grow(struct cbin *b, unsigned int cap)
+static bool stack_grow(struct tcache *t, unsigned int class, unsigned int cap)
 {
-	size_t n = (size_t)(b->top - b->base);
+	struct cbin *b = &t->bins[class];
+	unsigned int n = tcache_cached(t, class);
 	void **slots = meta_alloc(stack_bytes(cap));
 
 	if (!slots)
 		return false;
 	if (b->cap) {
-		memcpy(slots + 1, b->base, n * sizeof(void *));
-		meta_free(b->base - 1, stack_bytes(b->cap));
+		memcpy(slots + 1, t->base_of[class], n * sizeof(void *));
+		meta_free(t->base_of[class] - 1, stack_bytes(b->cap));
 	}
-	b->base = slots + 1;
-	b->top = b->base + n;
-	b->end = b->base + cap;
+	t->base_of[class] = slots + 1;
+	t->top[class] = slots + 1 + n;
+	t->end[class] = slots + 1 + cap;
 	b->cap = (uint16_t)cap;
 	return true;
 }
 
-static void stack_drop(struct cbin *b)
+static void stack_drop(struct tcache *t, unsigned int class)
 {
+	struct cbin *b = &t->bins[class];
+
 	if (b->cap)
-		meta_free(b->base - 1, stack_bytes(b->cap));
-	b->base = b->top = b->end = NULL;
+		meta_free(t->base_of[class] - 1, stack_bytes(b->cap));
+	t->base_of[class] = t->top[class] = t->end[class] = NULL;
 	b->cap = b->nlarge = 0;
 }
 
+/* A record of its own kind: meta_alloc() rounds up to the next power of two. */
+_Static_assert(sizeof(struct tcache) <= PAGE_SIZE, "the near table is as long as there is room");
+
 /* After a fill or flush: more room if the stack is in demand. */
-static void stack_adapt(struct cbin *b)
+static void stack_adapt(struct tcache *t, unsigned int class)
 {
+	struct cbin *b = &t->bins[class];
+
 	b->use++;
 	if (b->cap < b->cap_max && (!b->cap || b->use >= 2))
-		stack_grow(b, min(max(b->cap * 2u + 1, CAP_FIRST), (unsigned int)b->cap_max));
+		stack_grow(t, class, min(max(b->cap * 2u + 1, CAP_FIRST), (unsigned int)b->cap_max));
+}
+
+/* Blocks in a stack of either kind. */
+static unsigned int stack_count(const struct tcache *t, unsigned int class)
+{
+	return class <= CLASS_SMALL_LAST ? tcache_cached(t, class) : t->bins[class].nlarge;
 }
 
 void tcache_bind(struct tcache *t, struct arena *a)
@@ -66,6 +80,8 @@ void tcache_bind(struct tcache *t, struct arena *a)
 	t->base = (uintptr_t)t->home->base;
 	t->limit = atomic_load_explicit(&t->home->grown, memory_order_relaxed);
 	t->classes = window_classes(t->home);
+	for (size_t size = 0, c = 1; size <= TCACHE_NEAR; size = sizeclasses[c++].size + 1)
+		memset(t->near + size, (int)c, sizeclasses[c].size + 1 - size);
 	t->countdown = TCACHE_EVENT_BYTES;
 	t->large_max = (size_t)conf.large_bytes;
 	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
@@ -85,26 +101,27 @@ void tcache_bind(struct tcache *t, struct arena *a)
 /* The oldest @n blocks of a small stack go to the arena. */
 static void flush_oldest(struct tcache *t, unsigned int class, unsigned int n)
 {
-	struct cbin *b = &t->bins[class];
-	size_t left = (size_t)(b->top - b->base) - n;
+	void **base = t->base_of[class];
+	size_t left = tcache_cached(t, class) - n;
 
 	t->net -= n * (int64_t)sizeclasses[class].size;
-	arena_flush(t->arena, class, b->base, n);
-	memmove(b->base, b->base + n, left * sizeof(void *));
-	b->top = b->base + left;
+	arena_flush(t->arena, class, base, n);
+	memmove(base, base + n, left * sizeof(void *));
+	t->top[class] = base + left;
 }
 
 /* The oldest @n blocks of a large stack are freed. */
 static void free_oldest(struct tcache *t, unsigned int class, unsigned int n)
 {
 	struct cbin *b = &t->bins[class];
+	void **base = t->base_of[class];
 
 	for (unsigned int i = 0; i < n; i++)
-		large_free_span(b->base[i], class);
+		large_free_span(base[i], class);
 	t->large_bytes -= n * (size_t)sizeclasses[class].size;
 	t->net -= n * (int64_t)sizeclasses[class].size;
 	b->nlarge = (uint16_t)(b->nlarge - n);
-	memmove(b->base, b->base + n, b->nlarge * sizeof(void *));
+	memmove(base, base + n, b->nlarge * sizeof(void *));
 }
 
 static void flush_remote(struct tcache *t)
@@ -139,7 +156,7 @@ static void age(struct tcache *t)
 {
 	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
 		struct cbin *b = &t->bins[c];
-		unsigned int n = c <= CLASS_SMALL_LAST ? (unsigned int)(b->top - b->base) : b->nlarge;
+		unsigned int n = stack_count(t, c);
 
 		if (!b->cap)
 			continue;
@@ -148,7 +165,7 @@ static void age(struct tcache *t)
 			continue;
 		}
 		if (!n)
-			stack_drop(b);
+			stack_drop(t, c);
 		else if (c <= CLASS_SMALL_LAST)
 			flush_oldest(t, c, (n + 1) / 2);
 		else
@@ -224,25 +241,26 @@ void *tcache_fill(struct tcache *t, unsigned int class)
 {
 	struct cbin *b = &t->bins[class];
 	unsigned int got;
-	void *one;
+	void **base, *one;
 
 	count_event(t);
-	stack_adapt(b);
+	stack_adapt(t, class);
 	if (unlikely(!b->cap)) {
 		got = arena_fill(t->arena, class, &one + 1, 1);
 		t->net += got * sizeclasses[class].size;
 		return got ? one : NULL;
 	}
-	got = arena_fill(t->arena, class, b->base + (b->cap + 1) / 2, (b->cap + 1u) / 2);
+	base = t->base_of[class];
+	got = arena_fill(t->arena, class, base + (b->cap + 1) / 2, (b->cap + 1u) / 2);
 	if (!got)
 		return NULL;
 	t->net += got * sizeclasses[class].size;
 	/* They lie at the upper end of the range that was asked for. */
 	if (got < (b->cap + 1u) / 2)
-		memmove(b->base, b->base + (b->cap + 1) / 2 - got, got * sizeof(void *));
+		memmove(base, base + (b->cap + 1) / 2 - got, got * sizeof(void *));
 	t->limit = atomic_load_explicit(&t->home->grown, memory_order_relaxed);
-	b->top = b->base + got - 1;
-	return *b->top;
+	t->top[class] = base + got - 1;
+	return base[got - 1];
 }
 
 void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
@@ -255,8 +273,8 @@ void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
 		tcache_push_remote(t, class, p);
 		return;
 	}
-	stack_adapt(b);
-	if (b->top == b->end) {
+	stack_adapt(t, class);
+	if (t->top[class] == t->end[class]) {
 		if (unlikely(!b->cap)) {
 			t->net -= sizeclasses[class].size;
 			arena_flush(t->arena, class, &p, 1);
@@ -264,7 +282,7 @@ void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
 		}
 		flush_oldest(t, class, (b->cap + 1u) / 2);
 	}
-	*b->top++ = p;
+	*t->top[class]++ = p;
 }
 
 void tcache_push_remote(struct tcache *t, unsigned int class, void *p)
@@ -291,10 +309,10 @@ bool tcache_grow_large(struct tcache *t, unsigned int class)
 	if (!slots)
 		return false;
 	if (b->cap) {
-		memcpy(slots + 1, b->base, b->nlarge * sizeof(void *));
-		meta_free(b->base - 1, stack_bytes(b->cap));
+		memcpy(slots + 1, t->base_of[class], b->nlarge * sizeof(void *));
+		meta_free(t->base_of[class] - 1, stack_bytes(b->cap));
 	}
-	b->base = slots + 1;
+	t->base_of[class] = slots + 1;
 	b->cap = (uint16_t)cap;
 	return true;
 }
@@ -309,8 +327,7 @@ void tcache_freed_twice(const void *p)
 void tcache_flush_all(struct tcache *t)
 {
 	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
-		struct cbin *b = &t->bins[c];
-		unsigned int n = c <= CLASS_SMALL_LAST ? (unsigned int)(b->top - b->base) : b->nlarge;
+		unsigned int n = stack_count(t, c);
 
 		if (n && c <= CLASS_SMALL_LAST)
 			flush_oldest(t, c, n);
@@ -325,7 +342,7 @@ void tcache_destroy(struct tcache *t)
 {
 	tcache_flush_all(t);
 	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++)
-		stack_drop(&t->bins[c]);
+		stack_drop(t, c);
 }
 
 size_t tcache_bytes(const struct tcache *t)
@@ -333,11 +350,10 @@ size_t tcache_bytes(const struct tcache *t)
 	size_t bytes = t->remote_bytes;
 
 	for (unsigned int c = 1; c <= CLASS_SMALL_LAST; c++) {
-		const struct cbin *b = &t->bins[c];
-		size_t n = (size_t)(b->top - b->base);
+		unsigned int n = tcache_cached(t, c);
 
 		/* Its thread may be moving the stack: no number is better than a wild one. */
-		if (n <= b->cap_max)
+		if (n <= t->bins[c].cap_max)
 			bytes += n * sizeclasses[c].size;
 	}
 	return bytes;

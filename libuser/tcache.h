@@ -16,20 +16,22 @@
 
 #include "arena.h"
 
+/* What the fast paths of a stack do not need. */
 struct cbin {
-	void **top;
-	void **end;
-	void **base;
 	uint16_t cap;		/* slots of the stack's record; base[-1] is one more */
 	uint16_t use;		/* fills and flushes since the last GC */
 	uint16_t nlarge;
 	uint16_t cap_max;	/* constant after set-up */
 };
 
-_Static_assert(sizeof(struct cbin) == CLASS_STRIDE, "size table's offsets");
-
 /* A large request may be served by the stack of one of so many classes above its own. */
 #define LARGE_ABOVE	2
+
+/* Sizes whose class the thread's own table tells; with it the cache is just below 4 KB. */
+#define TCACHE_NEAR	((size_t)1024)
+
+/* [CLASS_NONE], always full and empty, and those above CLASS_LARGE_LAST, which stay empty. */
+#define TCACHE_BINS	(CLASS_LARGE_LAST + 1 + LARGE_ABOVE)
 
 /* Blocks of other nodes wait here to go home together. */
 #define REMOTE_MAX	64u
@@ -42,9 +44,20 @@ struct tcache {
 	uintptr_t base;		/* home window's first byte */
 	size_t limit;		/* bytes from base that have had memory when last looked */
 	const uint8_t *classes;	/* home window's class map */
-	int64_t countdown;	/* bytes to allocate until tcache_event() */
-	/* [CLASS_NONE] and those above CLASS_LARGE_LAST: always full and empty. */
-	struct cbin bins[CLASS_LARGE_LAST + 1 + LARGE_ABOVE];
+	int64_t countdown;	/* bytes to allocate until tcache_event(); below 0 on the way there */
+	/*
+	 * By class, each an array of its own: an index is scaled by 8 for nothing,
+	 * a record of 32 bytes would cost the fast paths two instructions.
+	 */
+	void **top[TCACHE_BINS];
+	void **end[TCACHE_BINS];
+	void **base_of[TCACHE_BINS];
+	struct cbin bins[TCACHE_BINS];
+	/*
+	 * Size to class. A table for all threads would be a third of this, and
+	 * costs three instructions more: its address, and the division by 8.
+	 */
+	uint8_t near[TCACHE_NEAR + 1];
 	struct window *home;
 	struct arena *arena;
 	uint64_t owner;		/* pthread_self() of the thread; guarded by threads' lock */
@@ -78,11 +91,17 @@ void tcache_flush_push(struct tcache *t, unsigned int class, void *p);
 /* Keep a block of @class of another window until a batch of them goes home. */
 void tcache_push_remote(struct tcache *t, unsigned int class, void *p);
 
-/* The stack holds at least one large block. */
-static inline void *tcache_pop_large(struct tcache *t, struct cbin *b)
+/* Blocks in the stack of small @class. */
+static inline unsigned int tcache_cached(const struct tcache *t, unsigned int class)
 {
-	t->large_bytes -= sizeclasses[b - t->bins].size;
-	return b->base[--b->nlarge];
+	return (unsigned int)(t->top[class] - t->base_of[class]);
+}
+
+/* The stack holds at least one large block. */
+static inline void *tcache_pop_large(struct tcache *t, unsigned int class)
+{
+	t->large_bytes -= sizeclasses[class].size;
+	return t->base_of[class][--t->bins[class].nlarge];
 }
 
 bool tcache_grow_large(struct tcache *t, unsigned int class);
@@ -98,10 +117,10 @@ static inline bool tcache_push_large(struct tcache *t, unsigned int class, void 
 		return false;
 	if (unlikely(b->nlarge == b->cap) && !tcache_grow_large(t, class))
 		return false;
-	if (unlikely(b->base[b->nlarge - 1] == p))
+	if (unlikely(t->base_of[class][b->nlarge - 1] == p))
 		tcache_freed_twice(p);
 	b->use = 1;
-	b->base[b->nlarge++] = p;
+	t->base_of[class][b->nlarge++] = p;
 	t->large_bytes = bytes;
 	return true;
 }

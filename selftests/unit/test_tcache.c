@@ -25,9 +25,7 @@ TestSuite(tcache, .init = start);
 
 static unsigned int cached(unsigned int class)
 {
-	struct cbin *b = &cache->bins[class];
-
-	return class <= CLASS_SMALL_LAST ? (unsigned int)(b->top - b->base) : b->nlarge;
+	return class <= CLASS_SMALL_LAST ? tcache_cached(cache, class) : cache->bins[class].nlarge;
 }
 
 static size_t cached_bytes(void)
@@ -47,16 +45,16 @@ static void consistent(void)
 		struct cbin *b = &cache->bins[c];
 
 		if (c <= CLASS_SMALL_LAST)
-			cr_assert(b->base <= b->top && b->top <= b->end && b->cap <= b->cap_max,
-				  "class %u", c);
+			cr_assert(cache->base_of[c] <= cache->top[c] && cache->top[c] <= cache->end[c] &&
+				  b->cap <= b->cap_max, "class %u", c);
 		else
-			cr_assert(b->top == b->end && b->nlarge <= b->cap, "class %u", c);
+			cr_assert(cache->top[c] == cache->end[c] && b->nlarge <= b->cap, "class %u", c);
 		if (c > CLASS_SMALL_LAST)
 			large += b->nlarge * (size_t)sizeclasses[c].size;
 	}
 	cr_assert_eq(large, cache->large_bytes);
 	cr_assert_leq(cache->large_bytes, cache->large_max);
-	cr_assert(cache->bins[0].top == cache->bins[0].end);
+	cr_assert(cache->top[0] == cache->end[0]);
 }
 
 Test(tcache, last_freed_is_first_used)
