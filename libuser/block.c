@@ -53,28 +53,42 @@ static void *small_direct(struct arena *a, unsigned int class)
 	return arena_fill(a, class, &p + 1, 1) ? p : NULL;
 }
 
-/* A large block from the cache: of the size's class or one of the next two. */
-static inline void *large_cached(struct tcache *t, size_t size)
+/* Count a request on the slow path. Below zero: the fast path did, and left the rest to us. */
+static inline void countdown(struct tcache *t, size_t size)
 {
-	unsigned int class;
-
-	t->countdown -= (int64_t)size;
+	if (t->countdown >= 0)
+		t->countdown -= (int64_t)size;
 	if (unlikely(t->countdown < 0))
 		tcache_event(t);
-	if (size > LARGE_MAX)
-		return NULL;
-	class = sizeclass_large(size);
-	for (unsigned int i = 0; i <= LARGE_ABOVE; i++) {
-		if (likely(t->bins[class + i].nlarge))
-			return tcache_pop_large(t, class + i);
+}
+
+/* A large block from the cache: of the size's class or one of the next two. Not counted. */
+static inline __attribute__((always_inline)) void *large_cached(struct tcache *t, size_t size)
+{
+	size_t class = sizeclass_large(size);
+
+	for (size_t last = class + LARGE_ABOVE; class <= last; class++) {
+		if (likely(t->top[class] != t->base_of[class])) {
+			OPAQUE(class);
+			return tcache_pop_large(t, class);
+		}
 	}
 	return NULL;
 }
 
 void *mid_malloc(size_t size)
 {
-	void *p = likely(size <= SMALL_MAX) ? fast_pop(ash_tls, sizeclass_small(size), size) : NULL;
+	struct tcache *t = ash_tls;
+	void *p = NULL;
 
+	if (size <= SMALL_MAX) {
+		p = fast_pop(t, sizeclass_small(size), size);
+	} else if (likely(size <= LARGE_MAX)) {
+		if (likely(t->countdown >= (int64_t)size))
+			p = large_cached(t, size);
+		if (likely(p))
+			t->countdown -= (int64_t)size;
+	}
 	return likely(p) ? p : slow_malloc(size);
 }
 
@@ -83,6 +97,7 @@ static void *large_fresh(struct tcache *t, size_t size, size_t align, bool *zero
 {
 	struct arena *a = thread_arena(t);
 	void *p = a ? large_alloc(a->heap, size, align, zeroed) : NULL;
+
 	struct block b;
 
 	if (p && !t->disabled && block_find(p, &b))
@@ -90,12 +105,25 @@ static void *large_fresh(struct tcache *t, size_t size, size_t align, bool *zero
 	return p;
 }
 
+/* Any size above SMALL_MAX, counted. */
+static void *large(struct tcache *t, size_t size, bool *zeroed)
+{
+	void *p = NULL;
+
+	if (likely(!t->disabled)) {
+		countdown(t, size);
+		if (size <= LARGE_MAX)
+			p = large_cached(t, size);
+	}
+	return p ? p : large_fresh(t, size, PAGE_SIZE, zeroed);
+}
+
 void *block_alloc(size_t size)
 {
 	struct tcache *t = thread_cache();
 
 	if (size > SMALL_MAX)
-		return large_fresh(t, size, PAGE_SIZE, NULL);
+		return large(t, size, NULL);
 	if (unlikely(t->disabled)) {
 		struct arena *a = thread_arena(t);
 
@@ -103,30 +131,18 @@ void *block_alloc(size_t size)
 	} else {
 		unsigned int class = sizeclass_small(size);
 
-		/* Below zero: the fast path counted this one, and left it to us to look. */
-		if (t->countdown >= 0)
-			t->countdown -= (int64_t)size;
-		if (unlikely(t->countdown < 0))
-			tcache_event(t);
+		countdown(t, size);
 		if (tcache_cached(t, class))
 			return *--t->top[class];
 		return tcache_fill(t, class);
 	}
 }
 
-void *slow_malloc(size_t size)
+noinline void *slow_malloc(size_t size)
 {
-	struct tcache *t = ash_tls;
-	int saved;
-	void *p;
+	int saved = errno;
+	void *p = block_alloc(size);
 
-	if (size > SMALL_MAX && likely(!t->disabled)) {
-		p = large_cached(t, size);
-		if (likely(p))
-			return p;
-	}
-	saved = errno;
-	p = block_alloc(size);
 	errno = p ? saved : ENOMEM;
 	return p;
 }
@@ -164,9 +180,7 @@ void *block_alloc_zeroed(size_t size)
 	if (size <= SMALL_MAX) {
 		p = block_alloc(size);
 	} else {
-		p = t->disabled ? NULL : large_cached(t, size);
-		if (!p)
-			p = large_fresh(t, size, PAGE_SIZE, &zeroed);
+		p = large(t, size, &zeroed);
 	}
 	if (p && !zeroed)
 		memset(p, 0, size);
@@ -205,7 +219,8 @@ size_t block_good_size(size_t align, size_t size)
 static void free_span(struct tcache *t, void *p, const struct block *b)
 {
 	if (b->class != CLASS_HUGE && !t->disabled &&
-	    ash_pageheaps[b->w->heap] == t->arena->heap && tcache_push_large(t, b->class, p))
+	    ash_pageheaps[b->w->heap] == t->arena->heap && tcache_room_large(t, b->class, p) &&
+	    tcache_push_large(t, b->class, p))
 		return;
 	if (!t->disabled)
 		t->net -= (int64_t)b->size;
@@ -230,31 +245,30 @@ static void free_small(struct tcache *t, void *p, const struct block *b)
 	tcache_flush_push(t, b->class, p);
 }
 
-/* A local large block that its stack has room for. */
-static inline bool free_large_cached(struct tcache *t, void *p)
+static noinline void full_free_slow(void *p, struct tcache *t, size_t class)
 {
-	size_t offset = (uintptr_t)p - t->base;
-	unsigned int class;
+	if (class - CLASS_LARGE_FIRST > CLASS_LARGE_LAST - CLASS_LARGE_FIRST ||
+	    (uintptr_t)p & (PAGE_SIZE - 1) || !tcache_room_large(t, class, p) ||
+	    !tcache_push_large(t, class, p))
+		slow_free(p);
+}
 
-	if (unlikely(offset >= t->limit || (offset & (PAGE_SIZE - 1))))
-		return false;
-	class = t->classes[offset >> PAGE_SHIFT];
-	return class - CLASS_LARGE_FIRST <= CLASS_LARGE_LAST - CLASS_LARGE_FIRST &&
-	       tcache_push_large(t, class, p);
+void full_free(void *p, struct tcache *t, size_t class)
+{
+	if (unlikely(class - CLASS_LARGE_FIRST > CLASS_LARGE_LAST - CLASS_LARGE_FIRST ||
+		     (uintptr_t)p & (PAGE_SIZE - 1) || !tcache_push_large(t, class, p)))
+		full_free_slow(p, t, class);
 }
 
 void slow_free(void *p)
 {
-	struct tcache *t = ash_tls;
+	struct tcache *t;
 	struct block b;
 	int saved;
 
-	if (free_large_cached(t, p))
-		return;
-	saved = errno;
-
 	if (!p)
 		return;
+	saved = errno;
 	t = thread_cache();
 	if (unlikely(!block_find(p, &b))) {
 		block_foreign("free", p);

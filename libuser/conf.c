@@ -29,7 +29,7 @@ const struct conf_row conf_rows[] = {
 	NUMBER(ncached_max, 256, 8, 8191, "Blocks of one size class a thread caches at the most."),
 	NUMBER(tcache_bytes, 64 * KB, 4 * KB, 16 * MB,
 	       "Bytes of one small size class a thread caches at the most."),
-	NUMBER(large_bytes, 2 * MB, 0, 1 * GB,
+	NUMBER(large_bytes, 2 * MB, 0, 512 * MB,
 	       "Bytes of blocks of 16 KB and more a thread caches at the most."),
 	NUMBER(gc_events, 512, 1, 1 << 20,
 	       "Fills and flushes of a thread cache between two collections of it."),

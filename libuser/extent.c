@@ -122,6 +122,22 @@ void extent_lift(struct pageheap *h, struct extent *e)
 		bucket_unlink(h, e);
 }
 
+void extent_unuse_run(struct pageheap *h, struct window *w, size_t at, size_t n)
+{
+	size_t end = at + n;
+
+	while (at < end) {
+		struct extent *e = window_extent(w, at / EXTENT_PAGES);
+		unsigned int first = (unsigned int)(at % EXTENT_PAGES);
+		unsigned int k = (unsigned int)min(end - at, (size_t)(EXTENT_PAGES - first));
+
+		extent_lift(h, e);
+		extent_unuse(h, e, first, k);
+		extent_settle(h, e);
+		at += k;
+	}
+}
+
 struct extent *extent_with_room(struct pageheap *h, unsigned int n)
 {
 	unsigned int i = bits_next(&h->nonempty, n, true);

@@ -16,7 +16,7 @@
 
 /* Counters in pages unless said otherwise. Guarded by the heap's lock. */
 struct pageheap_stats {
-	size_t active;		/* used by spans */
+	size_t active;		/* used by spans, kept ones not in what pageheap_stats() says */
 	size_t dirty;		/* free, may hold anything */
 	size_t untouched;	/* neither, but resident: the rest of huge extents */
 	size_t extents;		/* extents with memory */
@@ -46,6 +46,8 @@ struct pageheap {
 	struct pageheap_stats stats;
 	/* Large blocks of each class, huge ones as the last, since start; relaxed, no lock. */
 	_Atomic size_t large_made[NLARGE], large_gone[NLARGE];
+	uint32_t kept[NLARGE];		/* lists of kept spans: see kept.h */
+	size_t kept_pages;
 	struct bits nonempty;		/* bit set <=> bucket not empty */
 	struct extent *bucket[EXTENT_PAGES];	/* by longest free run; 0 unused */
 };
@@ -86,6 +88,9 @@ bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsign
 
 /* Pages become free and dirty. */
 void extent_unuse(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n);
+
+/* Pages [@at, @at + @n) of @w become free and dirty, whatever extents they are of. */
+void extent_unuse_run(struct pageheap *h, struct window *w, size_t at, size_t n);
 
 /* An extent in use with @n free pages in a row, lifted; the tightest. NULL if none. */
 struct extent *extent_with_room(struct pageheap *h, unsigned int n);

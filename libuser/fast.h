@@ -22,18 +22,13 @@
 #include "thread.h"
 
 void *slow_malloc(size_t size);
-/* Sizes above TCACHE_NEAR; the stack may serve. */
+/* Sizes above TCACHE_NEAR: the stack may serve those up to LARGE_MAX. */
 void *mid_malloc(size_t size);
 void slow_free(void *p);
+/* Of the home window, but its stack does not take it: full, a large block's, or no block. */
+void full_free(void *p, struct tcache *t, size_t class);
 /* With the size that the caller says it has: a wrong one ends the process. */
 void slow_free_sized(const char *call, void *p, size_t align, size_t size);
-
-/*
- * Keeps the compiler from working out &top[class] in a register of its own and
- * from writing back what it has read: an index is scaled for nothing, and one
- * instruction counts the top up or down where it lies.
- */
-#define OPAQUE(class)	__asm__("" : "+r"(class))
 
 /*
  * Pop from the stack of small @class. NULL if it is empty, or if the countdown
@@ -95,9 +90,15 @@ static inline __attribute__((always_inline)) void fast_free_looking(void *p, boo
 	struct tcache *t = ash_tls;
 	size_t offset = (uintptr_t)p - t->base;
 
-	if (unlikely(offset >= t->limit ||
-		     !fast_push(t, t->classes[offset >> PAGE_SHIFT], p, twice)))
+	size_t class;
+
+	if (unlikely(offset >= t->limit)) {
 		slow_free(p);
+		return;
+	}
+	class = t->classes[offset >> PAGE_SHIFT];
+	if (unlikely(!fast_push(t, class, p, twice)))
+		full_free(p, t, class);
 }
 
 static inline void fast_free(void *p)

@@ -32,7 +32,7 @@ static void *huge_alloc(struct pageheap *h, size_t size, size_t align, bool *zer
 
 void *large_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed)
 {
-	unsigned int class, pages;
+	unsigned int class;
 	void *p;
 
 	if (size > SIZE_LIMIT)
@@ -40,23 +40,58 @@ void *large_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed)
 	if (size > LARGE_MAX || align > EXTENT_SIZE)
 		return huge_alloc(h, max(size, LARGE_MIN), align, zeroed);
 	class = sizeclass_large(size);
-	pages = sizeclasses[class].pages_max;
-	p = pageheap_alloc(h, pages, (unsigned int)(align >> PAGE_SHIFT), zeroed);
+	if (align <= PAGE_SIZE)
+		p = pageheap_alloc_large(h, &class, zeroed);
+	else
+		p = pageheap_alloc(h, sizeclasses[class].pages_max,
+				   (unsigned int)(align >> PAGE_SHIFT), zeroed);
 	if (p) {
-		mark(p, class, pages);
+		struct window *w = window_of(p);
+
+		window_classes(w)[window_page(w, p)] = (uint8_t)class;
 		count(h->large_made, class);
 	}
 	return p;
 }
 
-void large_free_span(void *p, unsigned int class)
+/* The block is one no more; returns whose it was. */
+static struct pageheap *forget(void *p, unsigned int class)
 {
 	struct window *w = window_of(p);
+	size_t page = window_page(w, p);
+	struct pageheap *h = ash_pageheaps[w->heap];
 
-	ASSERT(window_classes(w)[window_page(w, p)] == class, "free: block %p was freed twice", p);
-	mark(p, CLASS_NONE, 0);
-	count(ash_pageheaps[w->heap]->large_gone, class);
-	pageheap_free(p, sizeclasses[class].pages_max);
+	if (unlikely(window_classes(w)[page] != class))
+		ash_fatal("free: block %p was freed twice", p);
+	window_classes(w)[page] = CLASS_NONE;
+	atomic_fetch_add_explicit(&h->large_gone[class - CLASS_LARGE_FIRST], 1,
+				  memory_order_relaxed);
+	return h;
+}
+
+void large_free_spans(void **blocks, const uint8_t *classes, unsigned int n)
+{
+	struct pageheap *held = NULL, *h;
+
+	for (unsigned int i = 0; i < n; i++) {
+		h = forget(blocks[i], classes[i]);
+		if (h != held) {
+			if (held)
+				lock_drop(&held->lock);
+			lock_take(&h->lock);
+			held = h;
+		}
+		pageheap_free_large(h, blocks[i], classes[i]);
+	}
+	if (held)
+		lock_drop(&held->lock);
+}
+
+void large_free_span(void *p, unsigned int class)
+{
+	uint8_t c = (uint8_t)class;
+
+	large_free_spans(&p, &c, 1);
 }
 
 size_t huge_size(const struct window *w, const void *p)

@@ -19,6 +19,9 @@ void *large_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed);
 /* A large block's pages go back to their heap. */
 void large_free_span(void *p, unsigned int class);
 
+/* The same for @n blocks, which may be of several heaps. */
+void large_free_spans(void **blocks, const uint8_t *classes, unsigned int n);
+
 void huge_free(void *p);
 
 /* Bytes of the huge block @p of window @w. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf.h"
+#include "kept.h"
 #include "os.h"
 #include "sizeclass.h"
 #include "source_dev.h"
@@ -242,6 +243,8 @@ void *pageheap_alloc(struct pageheap *h, unsigned int n, unsigned int align, boo
 
 	lock_take(&h->lock);
 	e = extent_with_room(h, room);
+	if (!e && kept_flush(h))
+		e = extent_with_room(h, room);
 	if (e)
 		first = bits_find_zero_run(&e->used, n, align);
 	else
@@ -283,6 +286,7 @@ void *pageheap_alloc_huge(struct pageheap *h, size_t n, size_t align, bool *zero
 	if (n > SIZE_LIMIT >> PAGE_SHIFT || align > PAGEHEAP_ALIGN_MAX || !plausible(n))
 		return NULL;
 	lock_take(&h->lock);
+	kept_flush(h);
 	e = take_extents(h, extents, max(align >> EXTENT_SHIFT, (size_t)1));
 	for (size_t left = n, i = 0; e && left; i++) {
 		unsigned int k = (unsigned int)min(left, (size_t)EXTENT_PAGES);
@@ -301,20 +305,36 @@ void pageheap_free(void *p, size_t n)
 {
 	struct window *w = window_of(p);
 	struct pageheap *h = ash_pageheaps[w->heap];
-	size_t at = window_page(w, p), end = at + n;
 
 	lock_take(&h->lock);
-	while (at < end) {
-		struct extent *e = window_extent(w, at / EXTENT_PAGES);
-		unsigned int first = (unsigned int)(at % EXTENT_PAGES);
-		unsigned int k = (unsigned int)min(end - at, (size_t)(EXTENT_PAGES - first));
-
-		extent_lift(h, e);
-		extent_unuse(h, e, first, k);
-		extent_settle(h, e);
-		at += k;
-	}
+	extent_unuse_run(h, w, window_page(w, p), n);
 	lock_drop(&h->lock);
+}
+
+void *pageheap_alloc_large(struct pageheap *h, unsigned int *class, bool *zeroed)
+{
+	unsigned int got = *class;
+	void *p;
+
+	lock_take(&h->lock);
+	p = kept_pop(h, got);
+	if (!p && got < CLASS_LARGE_LAST)
+		p = kept_pop(h, ++got);
+	lock_drop(&h->lock);
+	if (!p)
+		return pageheap_alloc(h, sizeclasses[*class].pages_max, 1, zeroed);
+	if (zeroed)
+		*zeroed = false;
+	*class = got;
+	return p;
+}
+
+void pageheap_free_large(struct pageheap *h, void *p, unsigned int class)
+{
+	struct window *w = window_of(p);
+
+	if (!kept_push(h, p, class))
+		extent_unuse_run(h, w, window_page(w, p), sizeclasses[class].pages_max);
 }
 
 /* Pages [at, at + n) of @w: all free, and their extents exist? */
@@ -352,7 +372,7 @@ bool pageheap_extend(void *p, size_t n, size_t more, bool *zeroed)
 	if (end > w->grown >> PAGE_SHIFT && at <= w->grown >> PAGE_SHIFT &&
 	    end <= w->size >> PAGE_SHIFT)
 		window_extend(w, (end - (w->grown >> PAGE_SHIFT) + EXTENT_PAGES - 1) / EXTENT_PAGES, 1);
-	ok = pages_free(w, at, more) &&
+	ok = (pages_free(w, at, more) || (kept_flush(h) && pages_free(w, at, more))) &&
 	     commit_extents(h, window_extent(w, at / EXTENT_PAGES),
 			    (end + EXTENT_PAGES - 1) / EXTENT_PAGES - at / EXTENT_PAGES);
 	while (ok && at < end) {
@@ -421,6 +441,8 @@ void pageheap_stats(struct pageheap *h, struct pageheap_stats *out)
 {
 	lock_take(&h->lock);
 	*out = h->stats;
+	out->active -= h->kept_pages;
+	out->dirty += h->kept_pages;
 	lock_drop(&h->lock);
 }
 

@@ -45,6 +45,15 @@ void *pageheap_alloc_huge(struct pageheap *h, size_t n, size_t align, bool *zero
 void pageheap_free(void *p, size_t n);
 
 /*
+ * A block of large @class, aligned to a page: a kept span, which may be of the next
+ * class (*@class says so), or other pages.
+ */
+void *pageheap_alloc_large(struct pageheap *h, unsigned int *class, bool *zeroed);
+
+/* A block of large @class of @h, no block any more, goes back. Under @h's lock. */
+void pageheap_free_large(struct pageheap *h, void *p, unsigned int class);
+
+/*
  * Make the @n pages at @p to @n + @more if the ones behind are free. *@zeroed
  * is whether the new ones read as zero.
  */

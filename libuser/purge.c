@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "purge.h"
 
+#include "kept.h"
+
 /*
  * Pages on their way back. While the system calls run without the heap's lock
  * they can be neither allocated nor purged again: a whole extent has left the
@@ -181,14 +183,17 @@ static size_t purge_batch(struct pageheap *h, size_t want)
 
 size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 {
-	size_t total = 0, gone, limit;
+	size_t total = 0, gone, limit, dirty;
 
 	if (scope == PURGE_ALL)
 		lock_take(&h->purge_lock);
 	else if (!lock_try(&h->purge_lock))
 		return 0;
 	lock_take(&h->lock);
-	limit = scope == PURGE_ALL ? 0 : decay_limit(&h->decay, now, h->stats.dirty, false);
+	dirty = h->stats.dirty + h->kept_pages;
+	limit = scope == PURGE_ALL ? 0 : decay_limit(&h->decay, now, dirty, false);
+	if (dirty > limit)
+		kept_flush(h);
 	while (h->stats.dirty > limit) {
 		gone = purge_batch(h, h->stats.dirty - limit);
 		total += gone;

@@ -38,6 +38,8 @@ struct sizeclass {
 };
 
 extern const struct sizeclass sizeclasses[NCLASSES];
+/* Their sizes once more, for paths where the multiplication by 12 would show. */
+extern const uint32_t sizeclass_bytes[NCLASSES];
 extern const uint8_t sizeclass_of_words[SMALL_MAX / 8 + 1];
 extern const uint8_t sizeclass_of_pages[LARGE_MAX / PAGE_SIZE];
 

@@ -29,7 +29,7 @@ static void add_cache(struct tcache *t, void *arg)
 	if (c->arena && t->arena != c->arena)
 		return;
 	c->threads++;
-	c->large += t->large_bytes;
+	c->large += tcache_large_bytes(t);
 	c->small += tcache_bytes(t);
 }
 

@@ -14,7 +14,9 @@
  * for the second time between two GCs; a thread that frees ten blocks needs no more.
  */
 #define CAP_FIRST	15u
-#define CAP_LARGE	64u
+
+/* Large blocks freed at a time. */
+#define LARGE_BATCH	64u
 
 /* Look at the clock for decay no more often than this. */
 #define TICK_MS		50
@@ -51,7 +53,7 @@ static void stack_drop(struct tcache *t, unsigned int class)
 	if (b->cap)
 		meta_free(t->base_of[class] - 1, stack_bytes(b->cap));
 	t->base_of[class] = t->top[class] = t->end[class] = NULL;
-	b->cap = b->nlarge = 0;
+	b->cap = 0;
 }
 
 /* A record of its own kind: meta_alloc() rounds up to the next power of two. */
@@ -67,12 +69,6 @@ static void stack_adapt(struct tcache *t, unsigned int class)
 		stack_grow(t, class, min(max(b->cap * 2u + 1, CAP_FIRST), (unsigned int)b->cap_max));
 }
 
-/* Blocks in a stack of either kind. */
-static unsigned int stack_count(const struct tcache *t, unsigned int class)
-{
-	return class <= CLASS_SMALL_LAST ? tcache_cached(t, class) : t->bins[class].nlarge;
-}
-
 void tcache_bind(struct tcache *t, struct arena *a)
 {
 	t->arena = a;
@@ -83,7 +79,7 @@ void tcache_bind(struct tcache *t, struct arena *a)
 	for (size_t size = 0, c = 1; size <= TCACHE_NEAR; size = sizeclasses[c++].size + 1)
 		memset(t->near + size, (int)c, sizeclasses[c].size + 1 - size);
 	t->countdown = TCACHE_EVENT_BYTES;
-	t->large_max = (size_t)conf.large_bytes;
+	t->large_max = t->large_room = conf.large_bytes;
 	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
 		size_t size = sizeclasses[c].size, most;
 
@@ -91,7 +87,7 @@ void tcache_bind(struct tcache *t, struct arena *a)
 			most = min(max((size_t)conf.tcache_bytes / size, (size_t)4),
 				   (size_t)conf.ncached_max);
 		else
-			most = CAP_LARGE;
+			most = (size_t)conf.large_bytes / size;
 		t->bins[c].cap_max = (uint16_t)most;
 	}
 }
@@ -110,18 +106,49 @@ static void flush_oldest(struct tcache *t, unsigned int class, unsigned int n)
 	t->top[class] = base + left;
 }
 
+/* Large blocks on their way from a cache to their heaps. */
+struct large_batch {
+	void *blocks[LARGE_BATCH];
+	uint8_t classes[LARGE_BATCH];
+	unsigned int n;
+};
+
+/* The oldest @n blocks of a large stack join the batch, as far as it has room. */
+static void take_oldest(struct tcache *t, size_t class, unsigned int n, struct large_batch *b)
+{
+	void **base = t->base_of[class], **top = t->top[class];
+	int64_t bytes;
+
+	n = min(n, LARGE_BATCH - b->n);
+	for (unsigned int i = 0; i < n; i++) {
+		b->classes[b->n] = (uint8_t)class;
+		b->blocks[b->n++] = base[i];
+	}
+	for (void **from = base + n; from < top; from++)
+		from[-(ptrdiff_t)n] = *from;
+	t->top[class] = t->end[class] = top - n;
+	bytes = n * (int64_t)sizeclasses[class].size;
+	t->large_room += bytes;
+	t->net -= bytes;
+}
+
+static void free_batch(struct large_batch *b)
+{
+	large_free_spans(b->blocks, b->classes, b->n);
+	b->n = 0;
+}
+
 /* The oldest @n blocks of a large stack are freed. */
 static void free_oldest(struct tcache *t, unsigned int class, unsigned int n)
 {
-	struct cbin *b = &t->bins[class];
-	void **base = t->base_of[class];
+	unsigned int left = tcache_cached(t, class) - n;
+	struct large_batch b;
 
-	for (unsigned int i = 0; i < n; i++)
-		large_free_span(base[i], class);
-	t->large_bytes -= n * (size_t)sizeclasses[class].size;
-	t->net -= n * (int64_t)sizeclasses[class].size;
-	b->nlarge = (uint16_t)(b->nlarge - n);
-	memmove(base, base + n, b->nlarge * sizeof(void *));
+	b.n = 0;
+	while (tcache_cached(t, class) > left) {
+		take_oldest(t, class, tcache_cached(t, class) - left, &b);
+		free_batch(&b);
+	}
 }
 
 static void flush_remote(struct tcache *t)
@@ -156,7 +183,7 @@ static void age(struct tcache *t)
 {
 	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
 		struct cbin *b = &t->bins[c];
-		unsigned int n = stack_count(t, c);
+		unsigned int n = tcache_cached(t, c);
 
 		if (!b->cap)
 			continue;
@@ -210,7 +237,7 @@ static void count_event(struct tcache *t)
 
 void tcache_count(struct tcache *t)
 {
-	size_t cached = tcache_bytes(t) + t->large_bytes;
+	size_t cached = tcache_bytes(t) + tcache_large_bytes(t);
 	int64_t gone;
 
 	t->allocated = t->bytes + (uint64_t)(TCACHE_EVENT_BYTES - t->countdown);
@@ -297,29 +324,52 @@ void tcache_push_remote(struct tcache *t, unsigned int class, void *p)
 
 /* --- large -------------------------------------------------------------------------- */
 
-bool tcache_grow_large(struct tcache *t, unsigned int class)
+/*
+ * At the bound every class gives up half of what it holds, the oldest first, but
+ * not its only block: a block of each size at hand is worth more than many of one.
+ * Then the largest go.
+ */
+static void evict_large(struct tcache *t, int64_t want)
 {
-	struct cbin *b = &t->bins[class];
-	unsigned int cap = b->cap ? CAP_LARGE - 1 : 7;
-	void **slots;
+	struct large_batch b;
 
-	if (b->cap >= CAP_LARGE - 1)
-		return false;
-	slots = meta_alloc(stack_bytes(cap));
-	if (!slots)
-		return false;
-	if (b->cap) {
-		memcpy(slots + 1, t->base_of[class], b->nlarge * sizeof(void *));
-		meta_free(t->base_of[class] - 1, stack_bytes(b->cap));
+	b.n = 0;
+	for (size_t c = CLASS_LARGE_FIRST; c <= CLASS_LARGE_LAST; c++) {
+		if (t->top[c] > t->base_of[c] + 1)
+			take_oldest(t, c, tcache_cached(t, c) / 2, &b);
 	}
-	t->base_of[class] = slots + 1;
-	b->cap = (uint16_t)cap;
-	return true;
+	free_batch(&b);
+	for (unsigned int c = CLASS_LARGE_LAST; t->large_room < want; c--) {
+		while (t->large_room < want && tcache_cached(t, c))
+			free_oldest(t, c, 1);
+	}
 }
 
-void tcache_freed_twice(const void *p)
+bool tcache_room_large(struct tcache *t, size_t class, const void *p)
 {
-	ash_fatal("free: block %p was freed twice", p);
+	int64_t size = sizeclasses[class].size;
+	struct window *home = t->home;
+	struct cbin *b = &t->bins[class];
+	void **slots;
+
+	if (b->cap && t->top[class][-1] == p)
+		ash_fatal("free: block %p was freed twice", p);
+	if (size > t->large_max)
+		return false;
+	if (t->large_room < size) {
+		count_event(t);
+		if (t->home != home)
+			return false;	/* the thread moved to another node: not local any more */
+		evict_large(t, size);
+	}
+	if (!b->cap) {
+		slots = meta_alloc(stack_bytes(b->cap_max));
+		if (!slots)
+			return false;
+		b->cap = b->cap_max;
+		t->base_of[class] = t->top[class] = t->end[class] = slots + 1;
+	}
+	return true;
 }
 
 /* --- all ------------------------------------------------------------------------------ */
@@ -327,7 +377,7 @@ void tcache_freed_twice(const void *p)
 void tcache_flush_all(struct tcache *t)
 {
 	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
-		unsigned int n = stack_count(t, c);
+		unsigned int n = tcache_cached(t, c);
 
 		if (n && c <= CLASS_SMALL_LAST)
 			flush_oldest(t, c, n);

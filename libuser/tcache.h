@@ -5,8 +5,8 @@
  * bytes.
  *
  * A small stack:	base <= top <= end, top - base blocks cached, base[-1] readable
- * A large one:		top == end always, so that the fast path of free leaves
- *			it alone; nlarge blocks at base
+ *	A large one:		likewise, but top == end always, so that the fast path of
+ *				free leaves it to who counts the bytes in all of them
  *
  * All fields belong to the thread, except those marked; statistics read them
  * without a lock and may be off by what is under way.
@@ -20,12 +20,18 @@
 struct cbin {
 	uint16_t cap;		/* slots of the stack's record; base[-1] is one more */
 	uint16_t use;		/* fills and flushes since the last GC */
-	uint16_t nlarge;
-	uint16_t cap_max;	/* constant after set-up */
+	uint16_t cap_max;	/* constant after set-up; of large ones what large_max allows */
 };
 
 /* A large request may be served by the stack of one of so many classes above its own. */
 #define LARGE_ABOVE	2
+
+/*
+ * Keeps the compiler from working out &top[class] in a register of its own and
+ * from writing back what it has read: an index is scaled for nothing, and one
+ * instruction counts the top up or down where it lies.
+ */
+#define OPAQUE(class)	__asm__("" : "+r"(class))
 
 /* Sizes whose class the thread's own table tells; with it the cache is just below 4 KB. */
 #define TCACHE_NEAR	((size_t)1024)
@@ -67,8 +73,8 @@ struct tcache {
 	uint32_t events;	/* fills and flushes since the last GC */
 	uint32_t nremote;
 	size_t remote_bytes;	/* in remote[] */
-	size_t large_bytes;	/* in the large stacks, <= large_max */
-	size_t large_max;	/* constant: option large_bytes; 0 in the static caches */
+	int64_t large_max;	/* constant: option large_bytes; 0 in the static caches */
+	int64_t large_room;	/* large_max less the bytes in the large stacks; >= 0 */
 	uint64_t bytes;		/* asked for, up to the last event */
 	int64_t net;		/* bytes taken from arenas and page heaps less those given back */
 	uint64_t allocated, deallocated;	/* as of the last tcache_count() */
@@ -77,7 +83,7 @@ struct tcache {
 };
 
 /* Bytes between two events: what decay and statistics may lag behind. */
-#define TCACHE_EVENT_BYTES	((int64_t)(1 * MB))
+#define TCACHE_EVENT_BYTES	((int64_t)(4 * MB))
 
 /* Bind to @a: an empty cache becomes that of a thread of its node. */
 void tcache_bind(struct tcache *t, struct arena *a);
@@ -91,37 +97,42 @@ void tcache_flush_push(struct tcache *t, unsigned int class, void *p);
 /* Keep a block of @class of another window until a batch of them goes home. */
 void tcache_push_remote(struct tcache *t, unsigned int class, void *p);
 
-/* Blocks in the stack of small @class. */
+/* Blocks in the stack of @class. */
 static inline unsigned int tcache_cached(const struct tcache *t, unsigned int class)
 {
 	return (unsigned int)(t->top[class] - t->base_of[class]);
 }
 
-/* The stack holds at least one large block. */
-static inline void *tcache_pop_large(struct tcache *t, unsigned int class)
+static inline size_t tcache_large_bytes(const struct tcache *t)
 {
-	t->large_bytes -= sizeclasses[class].size;
-	return t->base_of[class][--t->bins[class].nlarge];
+	return (size_t)(t->large_max - t->large_room);
 }
 
-bool tcache_grow_large(struct tcache *t, unsigned int class);
-void tcache_freed_twice(const void *p);
-
-/* False when a bound says no: the caller frees the span. */
-static inline bool tcache_push_large(struct tcache *t, unsigned int class, void *p)
+/* The stack of large @class holds at least one. */
+static inline void *tcache_pop_large(struct tcache *t, size_t class)
 {
-	struct cbin *b = &t->bins[class];
-	size_t bytes = t->large_bytes + sizeclasses[class].size;
+	t->large_room += sizeclass_bytes[class];
+	t->end[class]--;
+	return *--t->top[class];
+}
 
-	if (unlikely(bytes > t->large_max))
+/* Make room for @p of large @class; false if that cannot be. Ends the process if @p is there. */
+bool tcache_room_large(struct tcache *t, size_t class, const void *p);
+
+/* False when there is no room, or when @p was freed just now: tcache_room_large() is next. */
+static inline bool tcache_push_large(struct tcache *t, size_t class, void *p)
+{
+	void **top = t->top[class];
+	int64_t room = t->large_room - sizeclass_bytes[class];
+
+	if (unlikely(room < 0 || !top || top[-1] == p))
 		return false;
-	if (unlikely(b->nlarge == b->cap) && !tcache_grow_large(t, class))
-		return false;
-	if (unlikely(t->base_of[class][b->nlarge - 1] == p))
-		tcache_freed_twice(p);
-	b->use = 1;
-	t->base_of[class][b->nlarge++] = p;
-	t->large_bytes = bytes;
+	OPAQUE(class);
+	t->large_room = room;
+	t->bins[class].use = 1;
+	t->top[class]++;
+	t->end[class]++;
+	*top = p;
 	return true;
 }
 
