@@ -5,6 +5,9 @@
 VERSION := 0.1.0
 SOVERSION := 0
 
+# Options that the library is built with: "key:value,…"; all others override them.
+CONF_DEFAULT ?=
+
 CC ?= cc
 AR ?= ar
 PREFIX ?= /usr/local
@@ -38,7 +41,8 @@ LIB_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden \
 	-ftls-model=initial-exec \
 	-fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc \
 	-fno-builtin-free -Wall -Wextra -Wundef -Werror \
-	-Iinclude -Iinclude/uapi -Ilibuser
+	-Iinclude -Iinclude/uapi -Ilibuser \
+	$(if $(CONF_DEFAULT),'-DCONF_DEFAULT="$(CONF_DEFAULT)"')
 LIB_LDFLAGS := -shared -Wl,-z,defs,-z,now,-z,relro,--as-needed,-O1
 
 lib: ## build the library alone; needs no kernel headers

@@ -1,19 +1,30 @@
 // SPDX-License-Identifier: MIT
 #include "conf.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "sizeclass.h"
+
 struct conf conf;
 
-#define ROW(name, d, lo, hi, w, text)					\
+#ifndef CONF_DEFAULT
+#define CONF_DEFAULT ""
+#endif
+#define CONF_FILE	"/etc/ashlar.conf"
+
+#define ROW(name, d, lo, hi, w, text, ...)	\
 	{ .key = #name, .help = text, .offset = offsetof(struct conf, name),	\
-	  .def = (d), .least = (lo), .most = (hi), .words = (w) }
-#define BOOL(name, d, text)	ROW(name, d, 0, 1, "false|true", text)
-#define NUMBER(name, d, lo, hi, text) ROW(name, d, lo, hi, NULL, text)
+	  .def = (d), .least = (lo), .most = (hi), .words = (w), ##__VA_ARGS__ }
+#define BOOL(name, d, text, ...) ROW(name, d, 0, 1, "false|true", text, ##__VA_ARGS__)
+#define NUMBER(name, d, lo, hi, text, ...) ROW(name, d, lo, hi, NULL, text, ##__VA_ARGS__)
+#define TEXT(name, d, fl, text)	\
+	ROW(name, 0, 0, CONF_TEXT_MAX - 1, d, text, .flags = CONF_TEXT | (fl))
+#define SAME		.flags = CONF_JEMALLOC
 
 const struct conf_row conf_rows[] = {
 	ROW(source, SOURCE_AUTO, 0, 2, "auto|device|anon",
@@ -24,8 +35,8 @@ const struct conf_row conf_rows[] = {
 	    "What a free of memory that is not ours does."),
 	NUMBER(reserve, 0, 0, (int64_t)1 << 46,
 	       "Bytes of address space to reserve; 0: the larger of 1 TB and 4 x RAM."),
-	NUMBER(narenas, 0, 0, 4094, "Arenas at the most; 0: four per CPU this process may use."),
-	BOOL(tcache, true, "Whether threads cache freed blocks."),
+	NUMBER(narenas, 0, 0, 4094, "Arenas at the most; 0: four per CPU this process may use.", SAME),
+	BOOL(tcache, true, "Whether threads cache freed blocks.", SAME),
 	NUMBER(ncached_max, 256, 8, 8191, "Blocks of one size class a thread caches at the most."),
 	NUMBER(tcache_bytes, 64 * KB, 4 * KB, 16 * MB,
 	       "Bytes of one small size class a thread caches at the most."),
@@ -34,23 +45,73 @@ const struct conf_row conf_rows[] = {
 	NUMBER(gc_events, 512, 1, 1 << 20,
 	       "Fills and flushes of a thread cache between two collections of it."),
 	NUMBER(dirty_decay_ms, 10000, -1, INT64_MAX / 1000000,
-	       "Milliseconds until free memory goes back; 0: at once, -1: never."),
+	       "Milliseconds until free memory goes back; 0: at once, -1: never.", SAME),
 	NUMBER(muzzy_decay_ms, 0, -1, INT64_MAX / 1000000,
-	       "Milliseconds that memory stays lazily purged before it goes back by force; 0: no lazy step."),
-	BOOL(background_thread, false, "Whether a thread of the library's own purges, so that idle processes give back."),
+	       "Milliseconds that memory stays lazily purged before it goes back by force; 0: no lazy step.", SAME),
+	BOOL(background_thread, false, "Whether a thread of the library's own purges, so that idle processes give back.", SAME),
 	BOOL(numa, true, "Whether each node has its own heap."),
 	BOOL(page_aligned_anon, false,
 	     "Whether requests aligned to pages stay on anonymous memory, for programs that call madvise on them."),
-	BOOL(abort_conf, false, "Whether a wrong option ends the process."),
-	BOOL(confirm_conf, false, "Whether the options in force are printed at start."),
-	BOOL(stats_print, false, "Whether statistics are printed at exit."),
+	BOOL(abort_conf, false, "Whether a wrong option ends the process.", SAME),
+	BOOL(confirm_conf, false, "Whether the options in force are printed at start.", SAME),
+	BOOL(stats_print, false, "Whether statistics are printed at exit.", SAME),
+	TEXT(stats_print_opts, "", CONF_JEMALLOC,
+	     "Letters for that report, as ashlar_stats_print() takes them."),
+	NUMBER(tcache_max, LARGE_MAX, 8, LARGE_MAX, "Bytes of the largest block a thread caches.", SAME),
 };
 
 const unsigned int conf_nrows = ARRAY_SIZE(conf_rows);
 
+const char conf_build[] = CONF_DEFAULT;
+
+/*
+ * What a program may bring with it: "key:value,…". Its own definition of this
+ * name takes this one's place.
+ */
+EXPORT __attribute__((weak)) const char *ashlar_conf;
+
+/* Keys that jemalloc has and that have no meaning here, for a message that says so. */
+static const char only_jemallocs[] =
+	" abort cache_oblivious debug_double_free_max_scan disable_large_size_classes dss hpa "
+	"hpa_sec_nshards lg_extent_max_active_fit lg_tcache_max lg_tcache_nslots_mul "
+	"max_background_threads metadata_thp oversize_threshold percpu_arena bin_shards retain "
+	"slab_sizes stats_interval stats_interval_opts tcache_gc_delay_bytes tcache_gc_incr_bytes "
+	"tcache_nslots_large tcache_nslots_small_max tcache_nslots_small_min trust_madvise utrace ";
+
+/* Who set each row; NULL: nobody. */
+static const char *origins[ARRAY_SIZE(conf_rows)];
+
+/* Constant after conf_init(): the process has rights that its caller has not. */
+static bool secure;
+
 static int64_t *row_value(const struct conf_row *row)
 {
 	return (int64_t *)((char *)&conf + row->offset);
+}
+
+static char *row_text(const struct conf_row *row)
+{
+	return (char *)&conf + row->offset;
+}
+
+const char *conf_origin(const struct conf_row *row)
+{
+	const char *origin = origins[row - conf_rows];
+
+	return origin ? origin : "default";
+}
+
+size_t conf_show(const struct conf_row *row, char *buf, size_t size)
+{
+	const char *word = row->words;
+
+	if (row->flags & CONF_TEXT)
+		return ash_format(buf, size, "%s", row_text(row));
+	if (!word)
+		return ash_format(buf, size, "%ld", (long)*row_value(row));
+	for (int64_t i = *row_value(row); i > 0; i--)
+		word = strchr(word, '|') + 1;
+	return ash_format(buf, min(size, strcspn(word, "|") + 1), "%s", word);
 }
 
 /* Index of @text among "a|b|c", or -1. */
@@ -119,40 +180,35 @@ static const char *copy(char *buf, size_t size, const char *s, size_t len)
 	return buf;
 }
 
-static bool set_pair(const char *pair, size_t len, const char *origin)
+/* The value to its place, whatever its kind; false with a line if it cannot be. */
+static bool set_row(const struct conf_row *row, const char *value, size_t len, const char *origin)
 {
-	const char *colon = memchr(pair, ':', len);
-	const struct conf_row *row;
-	char a[64], b[64];
-	const char *value;
-	size_t vlen;
+	char b[64];
 	int64_t v;
 
-	if (!colon) {
-		ash_warn("%s: \"%s\" is not key:value", origin, copy(a, sizeof(a), pair, len));
-		return false;
-	}
-	value = colon + 1;
-	vlen = len - (size_t)(value - pair);
-	copy(a, sizeof(a), pair, (size_t)(colon - pair));
-	copy(b, sizeof(b), value, vlen);
-	row = row_find(pair, (size_t)(colon - pair));
-	if (!row) {
-		ash_warn("%s: there is no option \"%s\"", origin, a);
-		return false;
-	}
-	if (row->words) {
-		v = parse_word(row->words, value, vlen);
-		if (v < 0) {
-			ash_warn("%s: option %s is one of %s, not \"%s\"", origin, a, row->words, b);
+	copy(b, sizeof(b), value, len);
+	if (row->flags & CONF_TEXT) {
+		if (len >= CONF_TEXT_MAX) {
+			ash_warn("%s: option %s takes %u bytes, not the %zu of \"%s…\"", origin,
+				 row->key, (unsigned int)CONF_TEXT_MAX - 1, len, b);
 			return false;
 		}
-	} else if (!parse_number(value, vlen, &v)) {
+		copy(row_text(row), CONF_TEXT_MAX, value, len);
+		return true;
+	}
+	if (row->words) {
+		v = parse_word(row->words, value, len);
+		if (v < 0) {
+			ash_warn("%s: option %s is one of %s, not \"%s\"", origin, row->key,
+				 row->words, b);
+			return false;
+		}
+	} else if (!parse_number(value, len, &v)) {
 		ash_warn("%s: option %s takes a whole number (k, m, g, t may follow), not \"%s\"",
-			 origin, a, b);
+			 origin, row->key, b);
 		return false;
 	} else if (v < row->least || v > row->most) {
-		ash_warn("%s: option %s takes %ld to %ld, not %s", origin, a,
+		ash_warn("%s: option %s takes %ld to %ld, not %s", origin, row->key,
 			 (long)row->least, (long)row->most, b);
 		return false;
 	}
@@ -160,37 +216,125 @@ static bool set_pair(const char *pair, size_t len, const char *origin)
 	return true;
 }
 
-unsigned int conf_parse(const char *text, const char *origin)
+static bool is_only_jemallocs(const char *key)
+{
+	char spaced[64 + 2];
+
+	ash_format(spaced, sizeof(spaced), " %s ", key);
+	return key[0] && strstr(only_jemallocs, spaced);
+}
+
+static bool set_pair(const char *pair, size_t len, const char *origin, bool jemallocs)
+{
+	const char *colon = memchr(pair, ':', len);
+	const struct conf_row *row;
+	char key[64];
+
+	copy(key, sizeof(key), pair, colon ? (size_t)(colon - pair) : len);
+	if (!colon && !jemallocs)
+		ash_warn("%s: \"%s\" is not key:value", origin, key);
+	if (!colon)
+		return jemallocs;
+	row = row_find(pair, (size_t)(colon - pair));
+	if (jemallocs && (!row || !(row->flags & CONF_JEMALLOC)))
+		return true;
+	if (!row) {
+		ash_warn(is_only_jemallocs(key) ?
+			 "%s: option %s is jemalloc's and has no meaning here" :
+			 "%s: there is no option \"%s\"", origin, key);
+		return false;
+	}
+	if (secure && (row->flags & CONF_UNSAFE))
+		return true;
+	if (!set_row(row, colon + 1, len - (size_t)(colon + 1 - pair), origin))
+		return false;
+	origins[row - conf_rows] = origin;
+	return true;
+}
+
+/* Length of the pair at @text; a '#' there or after a blank begins a comment. */
+static size_t pair_length(const char *text)
+{
+	size_t n = strcspn(text, ",\n");
+
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] == '#' && (!i || strchr(" \t", text[i - 1])))
+			return i;
+	}
+	return n;
+}
+
+static unsigned int parse(const char *text, const char *origin, bool jemallocs)
 {
 	unsigned int refused = 0;
 
-	while (*text) {
-		const char *comma = strchr(text, ',');
-		size_t len = comma ? (size_t)(comma - text) : strlen(text);
+	while (*(text += strspn(text, ", \t\r\n"))) {
+		size_t len = pair_length(text), n = len;
 
-		if (len && !set_pair(text, len, origin))
+		while (n && strchr(" \t\r", text[n - 1]))
+			n--;
+		if (n && !set_pair(text, n, origin, jemallocs))
 			refused++;
-		text += len + !!comma;
+		text += len;
+		if (*text == '#')
+			text += strcspn(text, "\n");
 	}
 	return refused;
+}
+
+unsigned int conf_parse(const char *text, const char *origin)
+{
+	return parse(text, origin, false);
+}
+
+unsigned int conf_parse_jemalloc(const char *text, const char *origin)
+{
+	return parse(text, origin, true);
+}
+
+/* Holds the file, then the environment: never both. */
+static char buf[16 * 1024];
+
+unsigned int conf_read_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	size_t len = 0;
+	ssize_t got;
+
+	if (fd < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return 0;
+		ash_warn("%s cannot be read (errno %d)", path, errno);
+		return 1;
+	}
+	while (len < sizeof(buf) && (got = read(fd, buf + len, sizeof(buf) - len)) > 0)
+		len += (size_t)got;
+	close(fd);
+	if (len == sizeof(buf)) {
+		ash_warn("%s is longer than the %zu bytes that options may have", path,
+			 sizeof(buf) - 1);
+		return 1;
+	}
+	buf[len] = '\0';
+	return conf_parse(buf, path);
 }
 
 /*
  * The variable's value, before libc has set environ too (an IFUNC resolver
  * of the program may be the first to call malloc).
  */
-static const char *environment(const char *name, char *buf, size_t size)
+static const char *environment(const char *name)
 {
 	size_t n = strlen(name), len = 0;
 	ssize_t got;
 	int fd;
 
 	if (environ)
-		return getenv(name);
+		return secure_getenv(name);
 	fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return NULL;
-	while (len < size - 1 && (got = read(fd, buf + len, size - 1 - len)) > 0)
+	while (len < sizeof(buf) - 1 && (got = read(fd, buf + len, sizeof(buf) - 1 - len)) > 0)
 		len += (size_t)got;
 	close(fd);
 	buf[len] = '\0';
@@ -203,28 +347,46 @@ static const char *environment(const char *name, char *buf, size_t size)
 
 static void confirm(void)
 {
-	for (unsigned int i = 0; i < conf_nrows; i++)
-		ash_warn("%s:%ld", conf_rows[i].key, (long)*row_value(&conf_rows[i]));
+	for (unsigned int i = 0; i < conf_nrows; i++) {
+		char value[CONF_TEXT_MAX];
+
+		conf_show(&conf_rows[i], value, sizeof(value));
+		ash_warn("%s:%s (%s)", conf_rows[i].key, value, conf_origin(&conf_rows[i]));
+	}
+}
+
+static void set_defaults(void)
+{
+	for (unsigned int i = 0; i < conf_nrows; i++) {
+		const struct conf_row *row = &conf_rows[i];
+
+		origins[i] = NULL;
+		if (row->flags & CONF_TEXT)
+			copy(row_text(row), CONF_TEXT_MAX, row->words, strlen(row->words));
+		else
+			*row_value(row) = row->def;
+	}
 }
 
 void conf_init(void)
 {
-	static char buf[16 * 1024];
-	unsigned int refused = 0;
+	unsigned int refused;
 	const char *text;
 
-	for (unsigned int i = 0; i < conf_nrows; i++)
-		*row_value(&conf_rows[i]) = conf_rows[i].def;
+	secure = getauxval(AT_SECURE);
+	set_defaults();
+	refused = conf_parse(conf_build, "build");
 	if (conf_linked)
 		conf_linked();
+	if (ashlar_conf)
+		refused += conf_parse(ashlar_conf, "ashlar_conf");
+	refused += conf_read_file(CONF_FILE);
 	/* A set-uid program takes nothing from whoever calls it. */
-	if (getauxval(AT_SECURE))
-		return;
-	text = environment("ASHLAR_CONF", buf, sizeof(buf));
+	text = secure ? NULL : environment("ASHLAR_CONF");
 	if (text)
-		refused = conf_parse(text, "ASHLAR_CONF");
+		refused += conf_parse(text, "ASHLAR_CONF");
 	if (refused && conf.abort_conf)
-		ash_fatal("ASHLAR_CONF: %u options refused and abort_conf is true", refused);
+		ash_fatal("%u options refused and abort_conf is true", refused);
 	if (conf.confirm_conf)
 		confirm();
 }

@@ -1,8 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Options: one row each in conf.c, with default, range and one sentence.
- * Read once, before the heap exists, from the environment variable
- * ASHLAR_CONF ("key:value,key:value"); constant afterwards.
+ * Read once, before the heap exists; constant afterwards. A later one of these
+ * overrides an earlier one, option by option:
+ *
+ *	default			the row's
+ *	build			"key:value,…" given to make as CONF_DEFAULT
+ *	malloc_conf		string of a program written for jemalloc; only keys that mean
+ *				the same to both count
+ *	ashlar_conf		string of the program or of a library it is linked to
+ *	/etc/ashlar.conf	lines of key:value, "#" begins a comment
+ *	ASHLAR_CONF		environment variable
+ *
+ * Where the program runs with more rights than its caller (AT_SECURE: set-uid, file
+ * capabilities) the variable is not read, and rows with CONF_UNSAFE keep their default
+ * whoever sets them.
  */
 #ifndef ASHLAR_CONF_H
 #define ASHLAR_CONF_H
@@ -12,6 +24,9 @@
 enum conf_source { SOURCE_AUTO, SOURCE_DEVICE, SOURCE_ANON };
 enum conf_thp { THP_AUTO, THP_ALWAYS, THP_NEVER };
 enum conf_foreign { FOREIGN_ABORT, FOREIGN_IGNORE };
+
+/* Room of an option that is text, its NUL included. */
+#define CONF_TEXT_MAX	128
 
 struct conf {
 	int64_t source;			/* enum conf_source */
@@ -32,31 +47,55 @@ struct conf {
 	int64_t abort_conf;		/* bool */
 	int64_t confirm_conf;		/* bool */
 	int64_t stats_print;		/* bool */
+	int64_t tcache_max;		/* bytes of the largest block a thread caches */
+	char stats_print_opts[CONF_TEXT_MAX];
 };
 
 extern struct conf conf;
 
+/* conf_row.flags */
+#define CONF_UNSAFE	1u	/* writes files, opens sockets or installs signal handlers */
+#define CONF_JEMALLOC	2u	/* means the same to jemalloc */
+#define CONF_TEXT	4u	/* a char [CONF_TEXT_MAX], its default in words */
+
 struct conf_row {
 	const char *key;
 	const char *help;	/* one sentence: meaning and unit */
-	size_t offset;		/* of an int64_t in struct conf */
+	size_t offset;		/* in struct conf, of an int64_t but for CONF_TEXT */
 	int64_t def, least, most;
 	const char *words;	/* "a|b|c" where the value is a word, else NULL */
+	unsigned int flags;
 };
 
 extern const struct conf_row conf_rows[];
 extern const unsigned int conf_nrows;
 
-/* Defaults, then conf_linked(), then ASHLAR_CONF. Safe before libc's start-up. */
+/* All sources of options, in the order above. Safe before libc's start-up. */
 void conf_init(void);
 
 /* Options that the program brought with it under another allocator's name, where we answer to it. */
 void conf_linked(void) __attribute__((weak, visibility("hidden")));
 
 /*
- * One "key:value,…" string over what is there. @origin names it in messages.
- * Returns the number of pairs refused, each with a line on standard error.
+ * "key:value" pairs, separated by commas or ends of lines, over what is there. @origin, a
+ * string that stays, names it in messages. Returns the number of pairs refused, each with
+ * a line on standard error.
  */
 unsigned int conf_parse(const char *text, const char *origin);
+
+/* The same for jemalloc's own: passes over what it alone knows. */
+unsigned int conf_parse_jemalloc(const char *text, const char *origin);
+
+/* The same for a file; one that is not there is no mistake. */
+unsigned int conf_read_file(const char *path);
+
+/* The value of @row as one writes it. Returns the length. */
+size_t conf_show(const struct conf_row *row, char *buf, size_t size);
+
+/* Who set @row: "default", "build", or a name from the list above. */
+const char *conf_origin(const struct conf_row *row);
+
+/* CONF_DEFAULT of the build, "" if it had none. */
+extern const char conf_build[];
 
 #endif /* ASHLAR_CONF_H */

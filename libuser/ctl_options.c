@@ -17,19 +17,15 @@ static int64_t *conf_value(const struct conf_row *row)
 	return (int64_t *)((char *)&conf + row->offset);
 }
 
-/* Word @i of "a|b|c", in a place of its own for each option: it never changes. */
+/* In a place of its own for each option: it never changes. */
 static const char *conf_word(const struct conf_row *row)
 {
 	static char words[64][16];
-	char *out = words[row - conf_rows];
-	const char *s = row->words;
-	size_t len;
 
-	for (int64_t i = *conf_value(row); i > 0; i--)
-		s = strchr(s, '|') + 1;
-	len = strcspn(s, "|");
-	memcpy(out, s, min(len, sizeof(words[0]) - 1));
-	return out;
+	if (row->flags & CONF_TEXT)
+		return (const char *)&conf + row->offset;
+	conf_show(row, words[row - conf_rows], sizeof(words[0]));
+	return words[row - conf_rows];
 }
 
 static int get_option(const struct ctl_call *c, union ctl_value *v)
@@ -101,7 +97,7 @@ static const struct ctl_row rows[] = {
 	CTL_IS("config.debug", BOOL, ASHLAR_DEBUG),
 	CTL_IS("config.fill", BOOL, false),
 	CTL_IS("config.lazy_lock", BOOL, false),
-	CTL_TEXT("config.malloc_conf", ""),
+	CTL_TEXT("config.malloc_conf", conf_build),
 	CTL_IS("config.opt_safety_checks", BOOL, true),
 	CTL_IS("config.prof", BOOL, false),
 	CTL_IS("config.prof_libgcc", BOOL, false),
@@ -123,10 +119,8 @@ static const struct ctl_row rows[] = {
 	CTL_IS("opt.oversize_threshold", SIZE, 0),
 	CTL_IS("opt.max_background_threads", SIZE, 1),
 	CTL_TEXT("opt.zero_realloc", "free"),
-	CTL_TEXT("opt.stats_print_opts", ""),
 	CTL_IS("opt.stats_interval", SSIZE, -1),
 	CTL_TEXT("opt.stats_interval_opts", ""),
-	CTL_IS("opt.tcache_max", SIZE, LARGE_MAX),
 };
 
 const struct ctl_table ctl_options = { rows, ARRAY_SIZE(rows) };

@@ -53,6 +53,40 @@ static void refuses(const char *text, const char *names)
 	cr_assert(!memcmp(&before, &conf, sizeof(conf)), "\"%s\" changed something", text);
 }
 
+/* conf_read_file() of a file that holds @text. */
+static unsigned int reads(const char *text, size_t len)
+{
+	static char path[40];
+	int fd, fds[2], saved = dup(STDERR_FILENO);
+	unsigned int refused;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/tmp/ashlar-conf-XXXXXX");
+	fd = mkstemp(path);
+	cr_assert(fd >= 0 && write(fd, text, len) == (ssize_t)len && !pipe(fds));
+	close(fd);
+	dup2(fds[1], STDERR_FILENO);
+	refused = conf_read_file(path);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(fds[1]);
+	n = read(fds[0], said, sizeof(said) - 1);
+	said[n < 0 ? 0 : n] = '\0';
+	close(fds[0]);
+	unlink(path);
+	return refused;
+}
+
+static const struct conf_row *row_of(const char *key)
+{
+	for (unsigned int i = 0; i < conf_nrows; i++) {
+		if (!strcmp(conf_rows[i].key, key))
+			return &conf_rows[i];
+	}
+	cr_assert_fail("no row %s", key);
+	return NULL;
+}
+
 static int64_t value(const struct conf_row *row)
 {
 	return *(int64_t *)((char *)&conf + row->offset);
@@ -65,8 +99,12 @@ Test(conf, defaults_are_in_range)
 	for (unsigned int i = 0; i < conf_nrows; i++) {
 		const struct conf_row *row = &conf_rows[i];
 
-		cr_assert_eq(value(row), row->def, "%s", row->key);
+		if (row->flags & CONF_TEXT)
+			cr_assert_str_eq((char *)&conf + row->offset, row->words);
+		else
+			cr_assert_eq(value(row), row->def, "%s", row->key);
 		cr_assert(row->least <= row->def && row->def <= row->most, "%s", row->key);
+		cr_assert_str_eq(conf_origin(row), "default");
 		cr_assert(row->help[0] && row->help[strlen(row->help) - 1] == '.', "%s", row->key);
 	}
 }
@@ -107,7 +145,7 @@ Test(conf, every_word)
 		const struct conf_row *row = &conf_rows[i];
 		int64_t n = 0;
 
-		if (!row->words)
+		if (!row->words || (row->flags & CONF_TEXT))
 			continue;
 		snprintf(words, sizeof(words), "%s", row->words);
 		for (char *w = strtok(words, "|"); w; w = strtok(NULL, "|"), n++) {
@@ -183,4 +221,69 @@ Test(conf, endless_text)
 	text[1500] = 'a';
 	cr_assert_eq(parse(text), 1);
 	cr_assert_eq(lines(), 1);
+}
+
+Test(conf, text)
+{
+	char text[CONF_TEXT_MAX + 64];
+
+	accepts("stats_print_opts:abl,narenas:3");
+	cr_assert_str_eq(conf.stats_print_opts, "abl");
+	cr_assert_eq(conf.narenas, 3);
+	accepts("stats_print_opts:");
+	cr_assert_str_empty(conf.stats_print_opts);
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "stats_print_opts:", 17);
+	text[17 + CONF_TEXT_MAX - 1] = '\0';
+	accepts(text);
+	cr_assert_eq(strlen(conf.stats_print_opts), CONF_TEXT_MAX - 1);
+	text[17 + CONF_TEXT_MAX - 1] = 'x';
+	text[17 + CONF_TEXT_MAX] = '\0';
+	refuses(text, "stats_print_opts");
+}
+
+Test(conf, shown_as_written)
+{
+	char text[CONF_TEXT_MAX];
+
+	accepts("thp:never,tcache:false,dirty_decay_ms:-1,stats_print_opts:J");
+	conf_show(row_of("thp"), text, sizeof(text));
+	cr_assert_str_eq(text, "never");
+	conf_show(row_of("tcache"), text, sizeof(text));
+	cr_assert_str_eq(text, "false");
+	conf_show(row_of("dirty_decay_ms"), text, sizeof(text));
+	cr_assert_str_eq(text, "-1");
+	conf_show(row_of("stats_print_opts"), text, sizeof(text));
+	cr_assert_str_eq(text, "J");
+	cr_assert_str_eq(conf_origin(row_of("thp")), "ORIGIN");
+	cr_assert_str_eq(conf_origin(row_of("source")), "default");
+}
+
+Test(conf, jemallocs_keys)
+{
+	/* One that has no meaning here is said to be jemalloc's, not to be a slip. */
+	refuses("percpu_arena:phycpu", "jemalloc's");
+	refuses("retain:true", "jemalloc's");
+	/* A program's malloc_conf is not our user's mistake. */
+	cr_assert_eq(conf_parse_jemalloc("percpu_arena:phycpu,source:anon,nonsense,narenas:9", "X"), 0);
+	cr_assert_eq(conf.narenas, 9);
+	cr_assert_eq(conf.source, SOURCE_AUTO);
+	cr_assert_str_eq(conf_origin(row_of("narenas")), "X");
+}
+
+Test(conf, file)
+{
+	static const char good[] = "# a comment, narenas:1\n\n  narenas:11  \nthp:never, tcache:false # another\n",
+			  fine[] = "narenas:12\r\n\tgc_events:7,\n#narenas:13";
+	static char endless[20000];
+
+	cr_assert_eq(conf_read_file("/nonexistent/ashlar.conf"), 0);
+	cr_assert_eq(reads(fine, sizeof(fine) - 1), 0, "%s", said);
+	cr_assert(conf.narenas == 12 && conf.gc_events == 7);
+	cr_assert_eq(reads(good, sizeof(good) - 1), 0, "%s", said);
+	cr_assert(conf.narenas == 11 && conf.thp == THP_NEVER && !conf.tcache);
+	cr_assert(!strncmp(conf_origin(row_of("narenas")), "/tmp/", 5));
+	memset(endless, '\n', sizeof(endless));
+	cr_assert_eq(reads(endless, sizeof(endless)), 1);
+	cr_assert(strstr(said, "longer") && lines() == 1, "%s", said);
 }
