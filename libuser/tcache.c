@@ -88,7 +88,7 @@ void tcache_bind(struct tcache *t, struct arena *a)
 				   (size_t)conf.ncached_max);
 		else
 			most = (size_t)conf.large_bytes / size;
-		t->bins[c].cap_max = (uint16_t)most;
+		t->bins[c].cap_max = (uint16_t)(size > (size_t)conf.tcache_max ? 0 : most);
 	}
 }
 
@@ -354,7 +354,7 @@ bool tcache_room_large(struct tcache *t, size_t class, const void *p)
 
 	if (b->cap && t->top[class][-1] == p)
 		ash_fatal("free: block %p was freed twice", p);
-	if (size > t->large_max)
+	if (size > t->large_max || !b->cap_max)
 		return false;
 	if (t->large_room < size) {
 		count_event(t);

@@ -68,6 +68,27 @@ Test(tcache, last_freed_is_first_used)
 	consistent();
 }
 
+Test(tcache, nothing_above_tcache_max)
+{
+	static const size_t sizes[] = { 8, 1000, 1024, 1025, 4096, 14336, 16384, 100000, 1835008 };
+
+	start_with("source:anon,tcache_max:1024");
+	/* The cache is older than the option. */
+	tcache_flush_all(cache);
+	tcache_bind(cache, cache->arena);
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		unsigned int class = sizeclass_of(sizes[i]);
+		void *p[3];
+
+		for (int k = 0; k < 3; k++)
+			cr_assert(p[k] = ashlar_malloc(sizes[i]));
+		for (int k = 0; k < 3; k++)
+			ashlar_free(p[k]);
+		cr_assert_eq(cached(class) > 0, sizes[i] <= 1024, "%zu", sizes[i]);
+	}
+	consistent();
+}
+
 /* The bound of each stack: bytes, or at least four blocks, and never more than so many blocks. */
 Test(tcache, bounds_hold_for_every_class)
 {
