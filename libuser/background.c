@@ -80,10 +80,14 @@ void background_start(void)
 {
 	if (conf.background_thread && !background_set(true))
 		ash_warn("option background_thread: the thread cannot be created");
+	if (serve_start)
+		serve_start();
 }
 
 void background_prefork(void)
 {
+	if (serve_prefork)
+		serve_prefork();
 	pthread_mutex_lock(&switch_lock);
 }
 
@@ -97,4 +101,6 @@ void background_postfork(bool child)
 	} else {
 		pthread_mutex_unlock(&switch_lock);
 	}
+	if (serve_postfork)
+		serve_postfork(child);
 }

@@ -8,6 +8,14 @@
 
 #include "util.h"
 
+/*
+ * serve.c's thread, which starts, forks and ends with this one. Weak: tests of
+ * single rooms are linked without it.
+ */
+void serve_start(void) __attribute__((weak, visibility("hidden")));
+void serve_prefork(void) __attribute__((weak, visibility("hidden")));
+void serve_postfork(bool child) __attribute__((weak, visibility("hidden")));
+
 /* Start it if the option says so; again in a child. */
 void background_start(void);
 

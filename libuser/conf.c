@@ -58,6 +58,9 @@ const struct conf_row conf_rows[] = {
 	TEXT(stats_print_opts, "", CONF_JEMALLOC,
 	     "Letters for that report, as ashlar_stats_print() takes them."),
 	NUMBER(tcache_max, LARGE_MAX, 8, LARGE_MAX, "Bytes of the largest block a thread caches.", SAME),
+	BOOL(ctl_socket, false,
+	     "Whether the process answers its owner's ashlarctl on a socket of its own.",
+	     .flags = CONF_UNSAFE),
 };
 
 const unsigned int conf_nrows = ARRAY_SIZE(conf_rows);

@@ -48,6 +48,7 @@ struct conf {
 	int64_t confirm_conf;		/* bool */
 	int64_t stats_print;		/* bool */
 	int64_t tcache_max;		/* bytes of the largest block a thread caches */
+	int64_t ctl_socket;		/* bool */
 	char stats_print_opts[CONF_TEXT_MAX];
 };
 

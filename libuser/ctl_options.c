@@ -9,6 +9,7 @@
 #include "arena.h"
 #include "background.h"
 #include "conf.h"
+#include "serve.h"
 
 /* --- constants and options ---------------------------------------------------------- */
 
@@ -78,6 +79,18 @@ static int set_background(const struct ctl_call *c, const union ctl_value *v)
 	return background_set(v->b) ? 0 : EAGAIN;
 }
 
+static int get_ctl_socket(const struct ctl_call *c, union ctl_value *v)
+{
+	ctl_put(c, v, serve_running());
+	return 0;
+}
+
+static int set_ctl_socket(const struct ctl_call *c, const union ctl_value *v)
+{
+	(void)c;
+	return serve_set(v->b) ? 0 : EAGAIN;
+}
+
 /* One thread serves all arenas. */
 static int set_max_background(const struct ctl_call *c, const union ctl_value *v)
 {
@@ -90,6 +103,7 @@ static int set_max_background(const struct ctl_call *c, const union ctl_value *v
 static const struct ctl_row rows[] = {
 	CTL_TEXT("version", ASHLAR_VERSION),
 	CTL_RW("background_thread", BOOL, get_background, set_background),
+	CTL_RW("ctl_socket", BOOL, get_ctl_socket, set_ctl_socket),
 	CTL_RO("stats.background_thread.num_threads", SIZE, get_background),
 	CTL_RW("max_background_threads", SIZE, ctl_get_number, set_max_background, .arg = 1),
 

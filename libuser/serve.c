@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: MIT
+#include "serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "alias.h"
+#include "ashlar.h"
+#include "background.h"
+#include "conf.h"
+#include "heapmap.h"
+#include "lock.h"
+#include "stats.h"
+
+/* Out of the way of programs that expect the lowest free number. */
+#define FD_FLOOR	512
+/* A client that neither sends nor reads for so long is left. */
+#define PATIENCE_S	5
+
+/* Serialises switching; held over thread creation, which allocates. */
+static pthread_mutex_t switch_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_t thread;		/* guarded by switch_lock, like running */
+static bool running;
+static _Atomic uint32_t stop;		/* futex word: 1 ends the thread */
+
+/* Written by the serving thread before it first waits, read by stop and exit. */
+static _Atomic int listener = -1;
+static ino_t listener_inode;
+static char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+static _Atomic pid_t path_owner;	/* who may remove it; 0: nobody yet */
+
+/* Where an answer goes: a connection, through a buffer. One thread serves, so one exists. */
+struct answer {
+	int fd;
+	bool broken;		/* the other side is gone: nothing more is sent */
+	size_t len;
+	char buf[4096];
+};
+
+static struct answer the_answer;
+
+/* --- what is said -------------------------------------------------------------------- */
+
+static void flush(struct answer *a)
+{
+	size_t done = 0;
+
+	while (done < a->len && !a->broken) {
+		ssize_t n = send(a->fd, a->buf + done, a->len - done, MSG_NOSIGNAL);
+
+		if (n > 0)
+			done += (size_t)n;
+		else if (n == 0 || errno != EINTR)
+			a->broken = true;
+	}
+	a->len = 0;
+}
+
+static void answer_bytes(struct answer *a, const char *s, size_t len)
+{
+	while (len) {
+		size_t n = min(len, sizeof(a->buf) - a->len);
+
+		memcpy(a->buf + a->len, s, n);
+		a->len += n;
+		s += n;
+		len -= n;
+		if (a->len == sizeof(a->buf))
+			flush(a);
+	}
+}
+
+/* stats_print()'s write has this form. */
+static void answer_text(void *answer, const char *text)
+{
+	answer_bytes(answer, text, strlen(text));
+}
+
+static __attribute__((format(printf, 2, 3)))
+void answer_format(struct answer *a, const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	ash_vformat(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	answer_text(a, line);
+}
+
+/* --- requests ------------------------------------------------------------------------ */
+
+static void say_hello(struct answer *a)
+{
+	answer_format(a, "ok\nversion " ASHLAR_VERSION "\npid %d\nbackend %s\n", (int)getpid(),
+		      stats_backend());
+}
+
+static void say_totals(struct answer *a)
+{
+	struct stats s;
+
+	stats_collect(&s);
+	s.resident = stats_resident();
+	answer_text(a, "ok\n");
+#define SAY(field)	answer_format(a, #field " %zu\n", s.field)
+	SAY(allocated);
+	SAY(small);
+	SAY(large);
+	SAY(cached);
+	SAY(active);
+	SAY(dirty);
+	SAY(metadata);
+	SAY(resident);
+	SAY(mapped);
+	SAY(retained);
+	SAY(extents);
+	SAY(huge);
+	SAY(device);
+	SAY(fallbacks);
+	SAY(purges);
+	SAY(purged);
+	SAY(purge_calls);
+	SAY(threads);
+	SAY(arenas);
+#undef SAY
+}
+
+static void say_text(struct answer *a)
+{
+	answer_text(a, "ok\n");
+	stats_print(answer_text, a, NULL);
+}
+
+/* Word @i of "a|b|c". */
+static void say_word(struct answer *a, const char *words, int64_t i)
+{
+	for (; i > 0; i--)
+		words = strchr(words, '|') + 1;
+	answer_bytes(a, words, strcspn(words, "|"));
+}
+
+static void say_options(struct answer *a)
+{
+	answer_text(a, "ok\n");
+	for (unsigned int i = 0; i < conf_nrows; i++) {
+		int64_t value = *(int64_t *)((char *)&conf + conf_rows[i].offset);
+
+		answer_format(a, "%s:", conf_rows[i].key);
+		if (conf_rows[i].words)
+			say_word(a, conf_rows[i].words, value);
+		else
+			answer_format(a, "%ld", (long)value);
+		answer_text(a, "\n");
+	}
+}
+
+static void say_purge(struct answer *a)
+{
+	size_t bytes = ashlar_purge();
+
+	answer_format(a, "ok\npurged %zu\n", bytes);
+}
+
+static void say_map(struct answer *a)
+{
+	answer_text(a, "ok\n");
+	heapmap_print(answer_text, a);
+}
+
+/* The whole file, which is removed: the client keeps it under its own name and rights. */
+static void send_file(struct answer *a, const char *name)
+{
+	char piece[1024];
+	ssize_t n;
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	unlink(name);
+	if (fd < 0) {
+		answer_format(a, "error the profile was not written (errno %d)\n", errno);
+		return;
+	}
+	answer_text(a, "ok\n");
+	while ((n = read(fd, piece, sizeof(piece))) > 0)
+		answer_bytes(a, piece, (size_t)n);
+	close(fd);
+}
+
+static void say_profile(struct answer *a)
+{
+	char name[sizeof(path) + 8];
+	const char *where = name;
+	int err;
+
+	ash_format(name, sizeof(name), "%s.heap", path);
+	unlink(name);
+	err = ashlar_ctl("prof.dump", NULL, NULL, &where, sizeof(where));
+	if (err == 0)
+		send_file(a, name);
+	else if (err == ENOENT)
+		answer_text(a, "error this process is not profiled: start it with prof:true\n");
+	else
+		answer_format(a, "error prof.dump failed with errno %d; is prof:true set?\n", err);
+}
+
+static const struct request {
+	const char *line;
+	void (*say)(struct answer *a);
+} requests[] = {
+	{ "hello", say_hello }, { "totals", say_totals }, { "stats text", say_text },
+	{ "map", say_map }, { "options", say_options }, { "purge", say_purge },
+	{ "profile", say_profile },
+};
+
+static void respond(struct answer *a, const char *line)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(requests); i++) {
+		if (!strcmp(requests[i].line, line)) {
+			requests[i].say(a);
+			return;
+		}
+	}
+	answer_text(a, "error unknown request; this is libashlar " ASHLAR_VERSION "\n");
+}
+
+/* --- connections ----------------------------------------------------------------------- */
+
+/* One line without its newline; false if none came. */
+static bool read_line(int fd, char *line, size_t size)
+{
+	size_t len = 0;
+
+	while (len < size - 1) {
+		ssize_t n = recv(fd, line + len, size - 1 - len, 0);
+		char *end;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		len += (size_t)n;
+		line[len] = '\0';
+		end = strchr(line, '\n');
+		if (end) {
+			*end = '\0';
+			return true;
+		}
+	}
+	return false;
+}
+
+/* This process's user, as it is now, and root; nobody else, whatever the directory's mode. */
+static bool may_ask(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static void serve_one(int fd)
+{
+	struct timeval patience = { .tv_sec = PATIENCE_S };
+	struct answer *a = &the_answer;
+	char line[SERVE_LINE];
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	a->fd = fd;
+	a->len = 0;
+	a->broken = false;
+	if (!may_ask(fd))
+		answer_text(a, "error only the process's own user and root may ask\n");
+	else if (read_line(fd, line, sizeof(line)))
+		respond(a, line);
+	else
+		answer_text(a, "error a request is one line of at most 127 bytes\n");
+	flush(a);
+	/* The end for the client, though a child forked meanwhile has the descriptor too. */
+	shutdown(fd, SHUT_WR);
+}
+
+/* --- the socket -------------------------------------------------------------------------- */
+
+/* @dir is ours alone: made here, or found to be. No one else can replace it then. */
+static bool own_directory(const char *dir)
+{
+	struct stat st;
+
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		return false;
+	return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+	       (st.st_mode & 077) == 0;
+}
+
+static bool choose_directory(char *dir, size_t size)
+{
+	const char *run = secure_getenv("XDG_RUNTIME_DIR");
+
+	if (run && *run == '/' && strlen(run) < size - 32) {
+		ash_format(dir, size, "%s/ashlar", run);
+		if (own_directory(dir))
+			return true;
+	}
+	if (geteuid() == 0 && own_directory("/run/ashlar")) {
+		ash_format(dir, size, "/run/ashlar");
+		return true;
+	}
+	ash_format(dir, size, "/tmp/ashlar-%u", (unsigned int)geteuid());
+	return own_directory(dir);
+}
+
+static int open_listener(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	char dir[sizeof(addr.sun_path) - 32];
+	struct stat st;
+	int fd, high;
+
+	if (!choose_directory(dir, sizeof(dir))) {
+		ash_warn("option ctl_socket: %s is not a directory of this user alone (mode 0700)",
+			 dir);
+		return -1;
+	}
+	ash_format(addr.sun_path, sizeof(addr.sun_path), "%s/%d%s.sock", dir, (int)getpid(),
+		   ASHLAR_OVERRIDE ? "" : "-prefixed");
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -1;
+	high = fcntl(fd, F_DUPFD_CLOEXEC, FD_FLOOR);
+	if (high >= 0) {
+		close(fd);
+		fd = high;
+	}
+	/* A process that had our number and was killed left it; nobody else writes here. */
+	unlink(addr.sun_path);
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 8) || fstat(fd, &st)) {
+		ash_warn("option ctl_socket: cannot listen on %s (errno %d)", addr.sun_path, errno);
+		close(fd);
+		return -1;
+	}
+	listener_inode = st.st_ino;
+	memcpy(path, addr.sun_path, sizeof(path));
+	atomic_store(&path_owner, getpid());
+	return fd;
+}
+
+/* Programs close descriptors they did not open, and get the number for a file of theirs. */
+static bool still_ours(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == listener_inode;
+}
+
+static void *work(void *delay)
+{
+	int fd = -1;
+
+	prctl(PR_SET_NAME, "ashlar-ctl");
+	if (delay)
+		futex_wait_ms(&stop, 0, SERVE_CHILD_MS);
+	while (!atomic_load(&stop)) {
+		struct pollfd p;
+		int connection;
+
+		if (!still_ours(fd)) {
+			fd = open_listener();
+			atomic_store(&listener, fd);
+			if (fd < 0)
+				break;
+		}
+		p = (struct pollfd){ .fd = fd, .events = POLLIN };
+		poll(&p, 1, -1);
+		if (atomic_load(&stop) || !still_ours(fd))
+			continue;
+		connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+		if (connection < 0)
+			continue;
+		serve_one(connection);
+		close(connection);
+	}
+	return NULL;
+}
+
+/* Only by the process that made it: a child has its parent's path until it has its own. */
+static void remove_path(void)
+{
+	if (atomic_load(&path_owner) == getpid()) {
+		unlink(path);
+		atomic_store(&path_owner, 0);
+	}
+}
+
+static void close_listener(void)
+{
+	int fd = atomic_exchange(&listener, -1);
+
+	if (still_ours(fd))
+		close(fd);
+}
+
+/* --- switching ------------------------------------------------------------------------------ */
+
+/* Under switch_lock. The program's signals are not for this thread. */
+static bool start_locked(bool delay)
+{
+	static char yes;
+	sigset_t all, old;
+
+	atomic_store(&stop, 0);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	running = pthread_create(&thread, NULL, work, delay ? &yes : NULL) == 0;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return running;
+}
+
+static void stop_locked(void)
+{
+	int fd = atomic_load(&listener);
+
+	atomic_store(&stop, 1);
+	futex_wake_all(&stop);
+	/* Ends its poll(); one that has not begun yet returns at once. */
+	if (still_ours(fd))
+		shutdown(fd, SHUT_RDWR);
+	pthread_join(thread, NULL);
+	running = false;
+	remove_path();
+	close_listener();
+}
+
+bool serve_set(bool on)
+{
+	bool ok = true;
+
+	if (getauxval(AT_SECURE))
+		return !on;
+	pthread_mutex_lock(&switch_lock);
+	if (on && !running)
+		ok = start_locked(false);
+	else if (!on && running)
+		stop_locked();
+	pthread_mutex_unlock(&switch_lock);
+	return ok;
+}
+
+bool serve_running(void)
+{
+	return running;
+}
+
+void serve_start(void)
+{
+	if (conf.ctl_socket && !serve_set(true))
+		ash_warn("option ctl_socket: not in a set-uid program, or the thread cannot be created");
+}
+
+void serve_prefork(void)
+{
+	pthread_mutex_lock(&switch_lock);
+}
+
+void serve_postfork(bool child)
+{
+	if (!child) {
+		pthread_mutex_unlock(&switch_lock);
+		return;
+	}
+	pthread_mutex_init(&switch_lock, NULL);
+	close_listener();
+	if (running)
+		start_locked(true);
+}
+
+__attribute__((destructor)) static void leave(void)
+{
+	remove_path();
+}
