@@ -109,34 +109,83 @@ static void say_hello(struct answer *a)
 		      stats_backend());
 }
 
+/* struct stats, one row a field. */
+static const struct {
+	const char *name;
+	size_t offset;
+	bool counter;		/* since start; else as of now */
+	const char *help;
+} totals[] = {
+#define TOTAL(field, counter, help)	{ #field, offsetof(struct stats, field), counter, help }
+	TOTAL(allocated, false, "Bytes in live blocks."),
+	TOTAL(small, false, "Bytes in live blocks in slots of slabs."),
+	TOTAL(large, false, "Bytes in live blocks in pages of their own."),
+	TOTAL(cached, false, "Bytes free in thread caches and depots."),
+	TOTAL(active, false, "Bytes in pages in use."),
+	TOTAL(dirty, false, "Bytes in free pages that decay will give back."),
+	TOTAL(metadata, false, "Bytes of the library's own records."),
+	TOTAL(resident, false, "Bytes in RAM."),
+	TOTAL(mapped, false, "Bytes in extents with memory."),
+	TOTAL(retained, false, "Bytes of address space kept without memory."),
+	TOTAL(extents, false, "Extents with memory."),
+	TOTAL(huge, false, "Extents on huge pages, or meant to be."),
+	TOTAL(device, false, "Extents from the device."),
+	TOTAL(fallbacks, true, "Extents that the device did not have."),
+	TOTAL(purges, true, "Runs of purging."),
+	TOTAL(purged, true, "Bytes given back."),
+	TOTAL(purge_calls, true, "System calls to purge."),
+	TOTAL(threads, false, "Threads with a cache."),
+	TOTAL(arenas, false, "Arenas made so far."),
+#undef TOTAL
+};
+
+static void collect(struct stats *s)
+{
+	stats_collect(s);
+	s->resident = stats_resident();
+}
+
+static size_t total(const struct stats *s, unsigned int i)
+{
+	return *(const size_t *)((const char *)s + totals[i].offset);
+}
+
 static void say_totals(struct answer *a)
 {
 	struct stats s;
 
-	stats_collect(&s);
-	s.resident = stats_resident();
+	collect(&s);
 	answer_text(a, "ok\n");
-#define SAY(field)	answer_format(a, #field " %zu\n", s.field)
-	SAY(allocated);
-	SAY(small);
-	SAY(large);
-	SAY(cached);
-	SAY(active);
-	SAY(dirty);
-	SAY(metadata);
-	SAY(resident);
-	SAY(mapped);
-	SAY(retained);
-	SAY(extents);
-	SAY(huge);
-	SAY(device);
-	SAY(fallbacks);
-	SAY(purges);
-	SAY(purged);
-	SAY(purge_calls);
-	SAY(threads);
-	SAY(arenas);
-#undef SAY
+	for (unsigned int i = 0; i < ARRAY_SIZE(totals); i++)
+		answer_format(a, "%s %zu\n", totals[i].name, total(&s, i));
+}
+
+static void say_json(struct answer *a)
+{
+	struct stats s;
+
+	collect(&s);
+	answer_format(a, "ok\n{\n  \"version\": \"" ASHLAR_VERSION "\",\n  \"pid\": %d", (int)getpid());
+	for (unsigned int i = 0; i < ARRAY_SIZE(totals); i++)
+		answer_format(a, ",\n  \"%s\": %zu", totals[i].name, total(&s, i));
+	answer_text(a, "\n}\n");
+}
+
+static void say_openmetrics(struct answer *a)
+{
+	struct stats s;
+
+	collect(&s);
+	answer_text(a, "ok\n");
+	for (unsigned int i = 0; i < ARRAY_SIZE(totals); i++) {
+		const char *name = totals[i].name;
+
+		answer_format(a, "# HELP ashlar_heap_%s %s\n# TYPE ashlar_heap_%s %s\n", name,
+			      totals[i].help, name, totals[i].counter ? "counter" : "gauge");
+		answer_format(a, "ashlar_heap_%s%s{pid=\"%d\"} %zu\n", name,
+			      totals[i].counter ? "_total" : "", (int)getpid(), total(&s, i));
+	}
+	answer_text(a, "# EOF\n");
 }
 
 static void say_text(struct answer *a)
@@ -221,7 +270,7 @@ static const struct request {
 	void (*say)(struct answer *a);
 } requests[] = {
 	{ "hello", say_hello }, { "totals", say_totals }, { "stats text", say_text },
-	{ "map", say_map }, { "options", say_options }, { "purge", say_purge },
+	{ "stats json", say_json }, { "stats openmetrics", say_openmetrics }, { "map", say_map }, { "options", say_options }, { "purge", say_purge },
 	{ "profile", say_profile },
 };
 
