@@ -120,16 +120,34 @@ module:
 
 # --- the tools ---
 
-TOOLS := $(patsubst tools/%.c,$(B)/%,$(sort $(wildcard tools/*.c)))
+# ashlarctl is all of tools/, and what it shares with the library: its table of
+# options, from the prefixed library's objects, of which the linker takes what it needs.
 
-tools: $(TOOLS) ## build the tools
+TOOL_SOURCES := $(sort $(wildcard tools/*.c))
+TOOL_OBJECTS := $(TOOL_SOURCES:tools/%.c=$(B)/obj/tools/%.o)
+TOOL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wundef -Werror \
+	-Iinclude -Iinclude/uapi -Ilibuser
+TOOLS := $(B)/ashlarctl
 
-$(B)/%: tools/%.c Makefile | $(B)/obj
+tools: $(TOOLS) ## build ashlarctl
+
+$(B)/ashlarctl: $(TOOL_OBJECTS) $(B)/obj/core.a
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -ljson-c -lnuma
+
+$(B)/obj/core.a: $(CORE_OBJECTS)
+	$(call say,AR)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(B)/obj/tools/%.o: tools/%.c Makefile | $(B)/obj/tools
 	$(call say,CC)
-	$(Q)$(CC) -std=gnu11 -Wall -Wextra -Wundef -Werror -Iinclude -Iinclude/uapi \
-		$(CFLAGS) -MMD -MP -MF $(B)/obj/$*.tool.d -o $@ $< -lnuma
+	$(Q)$(CC) $(TOOL_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
--include $(TOOLS:$(B)/%=$(B)/obj/%.tool.d)
+$(B)/obj/tools:
+	$(Q)mkdir -p $@
+
+-include $(TOOL_OBJECTS:.o=.d)
 
 # --- looking at it ---
 # These install what they need from Debian first (selftests/deps says what).

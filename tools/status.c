@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+/* ashlarctl status: the module, its pool node by node, and who holds its memory. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/ashlar.h>
+
+#include "pool.h"
+#include "process.h"
+
+static const char *const abilities[] = {
+	"fork_cow", "populate", "purge_lazy", "punch", "charge", "snapshot",
+};
+
+/* One sentence on whether we could use the device; *@info is set where we can. */
+static const char *look_at_device(struct ashlar_info *info)
+{
+	int fd = open("/dev/ashlar", O_RDWR | O_CLOEXEC);
+	const char *what = "usable";
+
+	*info = (struct ashlar_info){ .size = sizeof(*info) };
+	if (fd < 0)
+		return errno == ENOENT ? "absent" : errno == EACCES ?
+		       "not for this user: join the group ashlar" : strerror(errno);
+	if (ioctl(fd, ASHLAR_IOC_INFO, info)) {
+		what = "not Ashlar's";
+		info->abilities = 0;
+	}
+	close(fd);
+	return what;
+}
+
+static bool kernel_wants_signatures(void)
+{
+	FILE *file = fopen("/sys/module/module/parameters/sig_enforce", "re");
+	bool yes = file && fgetc(file) == 'Y';
+
+	if (file)
+		fclose(file);
+	return yes;
+}
+
+static void print_pools(const struct pool *pools, unsigned int n)
+{
+	static const struct {
+		const char *heading, *name;
+	} columns[] = {
+		{ "ready", "ready" }, { "low", "low" }, { "high", "high" }, { "lazy", "lazy" },
+		{ "out", "out" }, { "hits", "hits" }, { "misses", "misses" }, { "fails", "fails" },
+		{ "quarantined", "quarantined" },
+	};
+
+	printf("\n%sPool%s (extents of 2 MB)\n%6s", sgr("1"), sgr("0"), "node");
+	for (unsigned int i = 0; i < ARRAY_SIZE(columns); i++)
+		if (pool_has(pools, columns[i].name))
+			printf(" %11s", columns[i].heading);
+	putchar('\n');
+	for (unsigned int k = 0; k < n; k++) {
+		printf("%6d", pools[k].node);
+		for (unsigned int i = 0; i < ARRAY_SIZE(columns); i++)
+			if (pool_has(pools, columns[i].name))
+				printf(" %11lld", (long long)pool_value(&pools[k], columns[i].name));
+		putchar('\n');
+	}
+}
+
+static void print_holders(const struct process *list, unsigned int n)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (!list[i].device)
+			continue;
+		if (!any)
+			printf("\n%sHeld by%s (the module cannot be unloaded before they end)\n",
+			       sgr("1"), sgr("0"));
+		any = true;
+		printf("%10d  %-20s %10s on the device\n", (int)list[i].pid, list[i].name,
+		       human(list[i].on_device));
+	}
+	if (geteuid() != 0)
+		printf("\nProcesses of other users are shown to root only.\n");
+}
+
+static struct json_object *to_json(const struct pool *pools, unsigned int n, bool loaded,
+				   const char *device, const struct ashlar_info *info,
+				   const struct process *list, unsigned int nlist)
+{
+	struct json_object *object = json_object_new_object(), *nodes = json_object_new_array();
+	struct json_object *can = json_object_new_array(), *users = json_object_new_array();
+
+	json_flag(object, "module", loaded);
+	json_text(object, "device", device);
+	for (unsigned int i = 0; i < ARRAY_SIZE(abilities); i++)
+		if (info->abilities >> i & 1)
+			json_object_array_add(can, json_object_new_string(abilities[i]));
+	json_object_object_add(object, "abilities", can);
+	for (unsigned int k = 0; k < n; k++)
+		json_object_array_add(nodes, pool_json(&pools[k]));
+	json_object_object_add(object, "nodes", nodes);
+	for (unsigned int i = 0; i < nlist; i++)
+		json_object_array_add(users, process_json(&list[i]));
+	json_object_object_add(object, "processes", users);
+	return object;
+}
+
+static int run(void)
+{
+	unsigned int n, nlist, users = 0;
+	const struct pool *pools = pools_read(&n);
+	bool loaded = module_loaded();
+	struct ashlar_info info;
+	const char *device = look_at_device(&info);
+	struct process *list;
+
+	nlist = processes_read(&list);
+	if (want_json) {
+		print_json(to_json(pools, n, loaded, device, &info, list, nlist));
+		free(list);
+		return 0;
+	}
+	printf("%sModule%s   %s\n", sgr("1"), sgr("0"), loaded ? "loaded" :
+	       kernel_wants_signatures() ?
+	       "not loaded; this kernel takes signed modules only (Secure Boot): sign ashlar.ko with an enrolled key" :
+	       "not loaded: heaps are on anonymous memory");
+	printf("%sDevice%s   /dev/ashlar is %s", sgr("1"), sgr("0"), device);
+	for (unsigned int i = 0; i < ARRAY_SIZE(abilities); i++)
+		if (info.abilities >> i & 1)
+			printf(" %s", abilities[i]);
+	putchar('\n');
+	for (unsigned int i = 0; i < nlist; i++)
+		users += list[i].library;
+	printf("%sLibrary%s  mapped by %u processes that we may look at\n", sgr("1"), sgr("0"), users);
+	if (n)
+		print_pools(pools, n);
+	if (loaded)
+		print_holders(list, nlist);
+	free(list);
+	return 0;
+}
+
+const struct command cmd_status = {
+	.name = "status", .args = "", .run = run,
+	.text = "Show the module, its pool on each node, and who holds its memory.",
+};
