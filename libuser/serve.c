@@ -194,26 +194,15 @@ static void say_text(struct answer *a)
 	stats_print(answer_text, a, NULL);
 }
 
-/* Word @i of "a|b|c". */
-static void say_word(struct answer *a, const char *words, int64_t i)
-{
-	for (; i > 0; i--)
-		words = strchr(words, '|') + 1;
-	answer_bytes(a, words, strcspn(words, "|"));
-}
-
 static void say_options(struct answer *a)
 {
+	char value[CONF_TEXT_MAX];
+
 	answer_text(a, "ok\n");
 	for (unsigned int i = 0; i < conf_nrows; i++) {
-		int64_t value = *(int64_t *)((char *)&conf + conf_rows[i].offset);
-
-		answer_format(a, "%s:", conf_rows[i].key);
-		if (conf_rows[i].words)
-			say_word(a, conf_rows[i].words, value);
-		else
-			answer_format(a, "%ld", (long)value);
-		answer_text(a, "\n");
+		conf_show(&conf_rows[i], value, sizeof(value));
+		answer_format(a, "%s:%s\t", conf_rows[i].key, value);
+		answer_format(a, "%s\n", conf_origin(&conf_rows[i]));
 	}
 }
 

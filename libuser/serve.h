@@ -20,7 +20,7 @@
  *	totals			struct stats, one "name value" a line
  *	stats text|json|openmetrics	the report
  *	map			one line per extent with memory (heapmap.h)
- *	options			the options in force, one "key:value" a line
+ *	options			the options in force, "key:value", a tab, who set it, a line each
  *	purge			gives free memory back; says how many bytes
  *	profile			a heap profile, as prof.dump writes it
  *

@@ -22,6 +22,8 @@ static const char *default_text(const struct conf_row *row)
 {
 	static char out[32];
 
+	if (row->flags & CONF_TEXT)
+		return row->words;
 	if (row->words)
 		return word(row->words, row->def);
 	snprintf(out, sizeof(out), "%lld", (long long)row->def);
@@ -32,6 +34,8 @@ static const char *range_text(const struct conf_row *row)
 {
 	static char out[64];
 
+	if (row->flags & CONF_TEXT)
+		return "text";
 	if (row->words)
 		return row->words;
 	snprintf(out, sizeof(out), "%lld to %lld", (long long)row->least, (long long)row->most);
@@ -48,6 +52,7 @@ static struct json_object *table_json(void)
 		json_text(row, "key", conf_rows[i].key);
 		json_text(row, "default", default_text(&conf_rows[i]));
 		json_text(row, "values", range_text(&conf_rows[i]));
+		json_flag(row, "jemalloc", conf_rows[i].flags & CONF_JEMALLOC);
 		json_text(row, "help", conf_rows[i].help);
 		json_object_array_add(list, row);
 	}
@@ -60,18 +65,26 @@ static int of_process(pid_t pid)
 	struct json_object *object;
 
 	if (!want_json) {
-		fputs(text, stdout);
+		for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+			int width = (int)strcspn(line, "\t");
+
+			printf("%-40.*s  %s\n", width, line, line[width] ? line + width + 1 : "");
+		}
 		free(text);
 		return 0;
 	}
 	object = json_object_new_object();
 	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		char *colon = strchr(line, ':');
+		char *colon = strchr(line, ':'), *tab = strrchr(line, '\t');
+		struct json_object *option;
 
-		if (!colon)
+		if (!colon || !tab)
 			continue;
-		*colon = '\0';
-		json_text(object, line, colon + 1);
+		*colon = *tab = '\0';
+		option = json_object_new_object();
+		json_text(option, "value", colon + 1);
+		json_text(option, "set_by", tab + 1);
+		json_object_object_add(object, line, option);
 	}
 	print_json(object);
 	free(text);
@@ -89,8 +102,8 @@ static int run(void)
 	for (unsigned int i = 0; i < conf_nrows; i++) {
 		const struct conf_row *row = &conf_rows[i];
 
-		printf("%s%s%s:%s  (%s)\n    %s\n", sgr("1"), row->key, sgr("0"), default_text(row),
-		       range_text(row), row->help);
+		printf("%s%s%s:%s  (%s%s)\n    %s\n", sgr("1"), row->key, sgr("0"), default_text(row),
+		       range_text(row), row->flags & CONF_JEMALLOC ? "; as jemalloc's" : "", row->help);
 	}
 	return 0;
 }
