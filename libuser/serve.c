@@ -50,6 +50,9 @@ struct answer {
 	char buf[4096];
 };
 
+/* Over making the path and removing it: the process may end while it is being made. */
+static pthread_mutex_t path_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static struct answer the_answer;
 
 /* --- what is said -------------------------------------------------------------------- */
@@ -362,7 +365,8 @@ static bool choose_directory(char *dir, size_t size)
 	return own_directory(dir);
 }
 
-static int open_listener(void)
+/* Under path_lock. */
+static int make_listener(void)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	char dir[sizeof(addr.sun_path) - 32];
@@ -394,6 +398,17 @@ static int open_listener(void)
 	listener_inode = st.st_ino;
 	memcpy(path, addr.sun_path, sizeof(path));
 	atomic_store(&path_owner, getpid());
+	return fd;
+}
+
+static int open_listener(void)
+{
+	int fd = -1;
+
+	pthread_mutex_lock(&path_lock);
+	if (!atomic_load(&stop))
+		fd = make_listener();
+	pthread_mutex_unlock(&path_lock);
 	return fd;
 }
 
@@ -521,6 +536,7 @@ void serve_postfork(bool child)
 		return;
 	}
 	pthread_mutex_init(&switch_lock, NULL);
+	pthread_mutex_init(&path_lock, NULL);
 	close_listener();
 	if (running)
 		start_locked(true);
@@ -528,5 +544,8 @@ void serve_postfork(bool child)
 
 __attribute__((destructor)) static void leave(void)
 {
+	pthread_mutex_lock(&path_lock);
+	atomic_store(&stop, 1);
 	remove_path();
+	pthread_mutex_unlock(&path_lock);
 }

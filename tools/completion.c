@@ -21,7 +21,7 @@ static void bash(void)
 {
 	puts("# bash completion for ashlarctl; made by `ashlarctl completion bash`\n"
 	     "_ashlarctl() {\n"
-	     "\tlocal word=${COMP_WORDS[COMP_CWORD]} command= i words= pids=\n"
+	     "\tlocal word=${COMP_WORDS[COMP_CWORD]} command='' i words='' pids=''\n"
 	     "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 	     "\t\tcase ${COMP_WORDS[i]} in\n"
 	     "\t\t-*) ;;\n"
