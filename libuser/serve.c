@@ -324,12 +324,13 @@ static void serve_one(int fd)
 	a->fd = fd;
 	a->len = 0;
 	a->broken = false;
-	if (!may_ask(fd))
-		answer_text(a, "error only the process's own user and root may ask\n");
-	else if (read_line(fd, line, sizeof(line)))
-		respond(a, line);
-	else
+	/* Read by all: who is closed upon with something unread does not see the answer. */
+	if (!read_line(fd, line, sizeof(line)))
 		answer_text(a, "error a request is one line of at most 127 bytes\n");
+	else if (!may_ask(fd))
+		answer_text(a, "error only the process's own user and root may ask\n");
+	else
+		respond(a, line);
 	flush(a);
 	/* The end for the client, though a child forked meanwhile has the descriptor too. */
 	shutdown(fd, SHUT_WR);
