@@ -21,10 +21,10 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $@)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all lib modules tools deps check check-debug demo bench bench-instr \
+.PHONY: all lib modules tools man deps check check-debug demo bench bench-instr \
 	install uninstall clean help
 
-all: lib modules tools ## build everything: library, module for each kernel, tools (default)
+all: lib modules tools man ## build everything: library, module for each kernel, tools, pages (default)
 
 # --- the library ---
 # Compiled twice: with ASHLAR_OVERRIDE=1 (libuser/alias.h) and override*.c it
@@ -182,25 +182,57 @@ bench-instr: ## count instructions per malloc and free with callgrind
 # One list serves install and uninstall: "source directory" of each file.
 
 LIBDIR := $(PREFIX)/lib
-INSTALLED := \
+SHAREDIR := $(PREFIX)/share
+INSTALLED = \
 	$(foreach l,libashlar libashlar-prefixed, \
 		$(B)/$l.so.$(SOVERSION):$(LIBDIR) $(B)/$l.so:$(LIBDIR) \
-		$(B)/$l.a:$(LIBDIR)) \
+		$(B)/$l.a:$(LIBDIR) $(B)/$l.pc:$(LIBDIR)/pkgconfig) \
 	include/ashlar.h:$(PREFIX)/include \
 	include/uapi/linux/ashlar.h:$(PREFIX)/include/linux \
-	$(B)/ashlar.pc:$(LIBDIR)/pkgconfig \
+	$(foreach f,config config-version, \
+		$(B)/cmake/ashlar-$f.cmake:$(LIBDIR)/cmake/ashlar) \
 	packaging/60-ashlar.rules:/lib/udev/rules.d \
-	$(TOOLS:%=%:$(PREFIX)/bin)
+	$(TOOLS:%=%:$(PREFIX)/bin) \
+	$(B)/completion/bash/ashlarctl:$(SHAREDIR)/bash-completion/completions \
+	$(B)/completion/zsh/_ashlarctl:$(SHAREDIR)/zsh/site-functions \
+	$(foreach p,$(shell cat $(B)/man/list 2>/dev/null), \
+		$(B)/man/$p:$(SHAREDIR)/man/$(patsubst %/,%,$(dir $p)))
+# Directories that are this project's alone, and go with what is in them.
+OWN_DIRECTORIES := $(LIBDIR)/cmake/ashlar
 # Modules go to the kernels of this machine that they were built for; those of
 # the test guests stay here.
 INSTALLED_MODULES = $(foreach r,$(notdir $(wildcard $(B)/kmod/*)), \
 	$(if $(wildcard /lib/modules/$r/modules.order), \
 		$(wildcard $(B)/kmod/$r/ashlar.ko):/lib/modules/$r/updates))
 
-$(B)/ashlar.pc: packaging/ashlar.pc.in Makefile | $(B)/obj
-	sed 's,@PREFIX@,$(PREFIX),; s,@VERSION@,$(VERSION),' $< >$@
+GENERATED := $(foreach l,libashlar libashlar-prefixed,$(B)/$l.pc) \
+	$(foreach f,config config-version,$(B)/cmake/ashlar-$f.cmake) \
+	$(B)/completion/bash/ashlarctl $(B)/completion/zsh/_ashlarctl $(B)/man/list
 
-install: all $(B)/ashlar.pc ## install below PREFIX (/usr/local) and, if set, DESTDIR
+# PREFIX may change between two calls.
+.PHONY: prefix
+$(B)/lib%.pc: packaging/libashlar.pc.in Makefile prefix | $(B)/obj
+	$(Q)sed 's,@PREFIX@,$(PREFIX),; s,@VERSION@,$(VERSION),; s,@NAME@,$*,' $< >$@
+
+$(B)/cmake/%.cmake: packaging/%.cmake.in Makefile
+	$(Q)mkdir -p $(@D)
+	$(Q)sed 's,@VERSION@,$(VERSION),; s,@SOVERSION@,$(SOVERSION),' $< >$@
+
+$(B)/completion/bash/ashlarctl $(B)/completion/zsh/_ashlarctl: $(B)/ashlarctl
+	$(Q)mkdir -p $(@D)
+	$(Q)$< completion $(notdir $(@D)) >$@
+
+man: $(B)/man/list ## build the manual pages from the code's own comments
+
+MAN_SOURCES := $(wildcard Documentation/man/* Documentation/ABI/testing/*) \
+	include/ashlar.h include/uapi/linux/ashlar.h libuser/conf.h libuser/serve.h \
+	$(wildcard kmod/*.c)
+$(B)/man/list: $(B)/ashlarctl $(MAN_SOURCES)
+	$(call say,MAN)
+	$(Q)rm -rf $(@D)
+	$(Q)/usr/bin/python3 Documentation/man/make.py $< $(@D)
+
+install: all $(GENERATED) ## install below PREFIX (/usr/local) and, if set, DESTDIR
 	@for pair in $(INSTALLED) $(INSTALLED_MODULES); do \
 		source=$${pair%%:*}; dir="$(DESTDIR)$${pair#*:}"; \
 		mode=644; [ ! -x $$source ] || mode=755; \
@@ -215,10 +247,13 @@ install: all $(B)/ashlar.pc ## install below PREFIX (/usr/local) and, if set, DE
 			[ ! -e /lib/modules/$$r/updates/ashlar.ko ] || depmod $$r; \
 		done; }
 
-uninstall: $(B)/ashlar.pc ## remove what install put there (the group ashlar stays)
+uninstall: $(GENERATED) ## remove what install put there (the group ashlar stays)
 	@for pair in $(INSTALLED) $(INSTALLED_MODULES); do \
 		source=$${pair%%:*}; \
 		rm -fv "$(DESTDIR)$${pair#*:}/$${source##*/}"; \
+	done
+	@for dir in $(OWN_DIRECTORIES); do \
+		[ ! -d "$(DESTDIR)$$dir" ] || rmdir "$(DESTDIR)$$dir" || exit 1; \
 	done
 
 clean: ## remove build/

@@ -64,8 +64,11 @@ void ashlar_free_aligned_sized(void *p, size_t align, size_t size);
 int ashlar_posix_memalign(void **out, size_t align, size_t size);
 /** ashlar_aligned_alloc() - as aligned_alloc(3); EINVAL if @align is no power of two */
 void *ashlar_aligned_alloc(size_t align, size_t size) ASHLAR_MALLOC;
+/** ashlar_memalign() - as memalign(3): an @align that is no power of two is taken as the next */
 void *ashlar_memalign(size_t align, size_t size) ASHLAR_MALLOC;
+/** ashlar_valloc() - as valloc(3): aligned to a page */
 void *ashlar_valloc(size_t size) ASHLAR_MALLOC;
+/** ashlar_pvalloc() - as pvalloc(3): whole pages */
 void *ashlar_pvalloc(size_t size) ASHLAR_MALLOC;
 
 /** ashlar_malloc_usable_size() - bytes that may be used at @p; 0 for NULL */
@@ -100,6 +103,7 @@ void *ashlar_rallocx(void *p, size_t size, int flags)
 size_t ashlar_xallocx(void *p, size_t size, size_t extra, int flags);
 /** ashlar_sallocx() - usable size of @p */
 size_t ashlar_sallocx(const void *p, int flags);
+/** ashlar_dallocx() - free @p */
 void ashlar_dallocx(void *p, int flags);
 /** ashlar_sdallocx() - free; @size is between what was asked for and the usable size */
 void ashlar_sdallocx(void *p, size_t size, int flags);

@@ -13,8 +13,8 @@
  *	ASHLAR_CONF		environment variable
  *
  * Where the program runs with more rights than its caller (AT_SECURE: set-uid, file
- * capabilities) the variable is not read, and rows with CONF_UNSAFE keep their default
- * whoever sets them.
+ * capabilities) the variable is not read, and options that write files, open sockets or
+ * install signal handlers (CONF_UNSAFE) keep their default whoever sets them.
  */
 #ifndef ASHLAR_CONF_H
 #define ASHLAR_CONF_H

@@ -222,6 +222,32 @@ static void help(void)
 	puts("\n  --json prints JSON, --color=WHEN (auto, always, never) colours; each command has --help.");
 }
 
+/* For who makes manual pages. */
+static void help_json(void)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned int i = 0; i < ncommands; i++) {
+		struct json_object *c = json_object_new_object(), *options = json_object_new_array();
+		const struct argp_option *o = commands[i]->options;
+
+		json_text(c, "name", commands[i]->name);
+		json_text(c, "args", commands[i]->args);
+		json_text(c, "text", commands[i]->text);
+		for (; o && o->name; o++) {
+			struct json_object *option = json_object_new_object();
+
+			json_text(option, "name", o->name);
+			json_text(option, "argument", o->arg);
+			json_text(option, "help", o->doc);
+			json_object_array_add(options, option);
+		}
+		json_object_object_add(c, "options", options);
+		json_object_array_add(list, c);
+	}
+	print_json(list);
+}
+
 int main(int argc, char **argv)
 {
 	argp_err_exit_status = EXIT_USAGE;
@@ -230,7 +256,10 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
-		help();
+		if (argc > 2 && !strcmp(argv[2], "--json"))
+			help_json();
+		else
+			help();
 		return 0;
 	}
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
