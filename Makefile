@@ -56,6 +56,15 @@ $(B)/obj/prefixed/%.o: libuser/%.c Makefile | $(B)/obj/prefixed
 	$(call say,CC)
 	$(Q)$(CC) $(LIB_CFLAGS) -DASHLAR_OVERRIDE=0 $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# A sample's stack begins at frame pointers: the doors that call something have
+# one, the fast paths only jump, and block.c between leaves the register alone.
+# (Where the compiler has no such option, frame pointers are its default.)
+DOORS := malloc jemalloc override_cxx override_glibc
+$(foreach f,$(DOORS),$(B)/obj/override/$f.o $(B)/obj/prefixed/$f.o): \
+	LIB_CFLAGS += -fno-omit-frame-pointer -momit-leaf-frame-pointer
+$(B)/obj/override/block.o $(B)/obj/prefixed/block.o: LIB_CFLAGS += $(shell \
+	$(CC) -ffixed-rbp -E -x c /dev/null >/dev/null 2>&1 && echo -ffixed-rbp)
+
 # The export maps say what is public.
 $(B)/libashlar.so.$(SOVERSION): $(LIB_OBJECTS) $(wildcard libuser/libashlar.map)
 $(B)/libashlar-prefixed.so.$(SOVERSION): $(CORE_OBJECTS) \

@@ -9,6 +9,7 @@
 #include "conf.h"
 #include "lock.h"
 #include "os.h"
+#include "prof.h"
 #include "purge.h"
 
 /* How long it sleeps between two looks: an epoch of decay, within these bounds. */
@@ -36,6 +37,7 @@ static void *work(void *arg)
 	while (!atomic_load(&stop)) {
 		futex_wait_ms(&stop, 0, sleep_ms());
 		purge_heaps(os_now_ms(), PURGE_DECAY);
+		prof_background();
 	}
 	return NULL;
 }

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "conf.h"
+#include "guard.h"
 #include "large.h"
+#include "prof.h"
 
 /* --- looking up -------------------------------------------------------------------- */
 
@@ -27,7 +29,12 @@ bool block_find(const void *p, struct block *b)
 		b->size = sizeclasses[b->class].size;
 		return true;
 	}
-	b->size = b->class == CLASS_HUGE ? huge_size(w, p) : sizeclasses[b->class].size;
+	if (likely(b->class < CLASS_HUGE))
+		b->size = sizeclasses[b->class].size;
+	else if (likely(b->class == CLASS_HUGE))
+		b->size = huge_size(w, p);
+	else
+		return prof_find(w, p, &b->size);
 	return (offset & (PAGE_SIZE - 1)) == 0;
 }
 
@@ -35,6 +42,7 @@ void block_foreign(const char *call, const void *p)
 {
 	if (conf.foreign == FOREIGN_IGNORE)
 		return;
+	guard_wrong_free(call, p);
 	if (window_of(p))
 		ash_fatal("%s: %p is not the start of a live block (freed twice, or inside one)",
 			  call, p);
@@ -53,14 +61,37 @@ static void *small_direct(struct arena *a, unsigned int class)
 	return arena_fill(a, class, &p + 1, 1) ? p : NULL;
 }
 
-/* Count a request on the slow path. Below zero: the fast path did, and left the rest to us. */
-static inline void countdown(struct tcache *t, size_t size)
+/*
+ * Count a request on the slow path. Below zero: the fast path did, and left the rest to
+ * us. True: it is event()'s turn.
+ */
+static inline bool countdown(struct tcache *t, size_t size)
 {
+	if (unlikely(t->disabled))
+		return false;
 	if (t->countdown >= 0)
 		t->countdown -= (int64_t)size;
-	if (unlikely(t->countdown < 0))
-		tcache_event(t);
+	return unlikely(t->countdown < 0);
 }
+
+/*
+ * The countdown is over: decay's tick, and a sample if this block's turn has come. NULL: it
+ * has not. @frame: of a function whose caller is the program's, or one of ours with a
+ * frame pointer; what lies between here and there leaves the frame pointer alone.
+ */
+static noinline void *event(struct tcache *t, size_t align, size_t size, bool *zeroed,
+			    void **frame)
+{
+	unsigned int due = tcache_event(t);
+
+	prof_tick(t);
+	return due ? prof_alloc(t, due, align, size, zeroed, frame) : NULL;
+}
+
+/* What is passed to it: each function that calls this one gets a frame pointer of its own. */
+#define FRAME	__builtin_frame_address(0)
+/* At the end of such a function: what comes before is a call, and no jump out of the frame. */
+#define KEEP_FRAME()	__asm__ volatile("" : : : "memory")
 
 /* A large block from the cache: of the size's class or one of the next two. Not counted. */
 static inline __attribute__((always_inline)) void *large_cached(struct tcache *t, size_t size)
@@ -97,7 +128,6 @@ static void *large_fresh(struct tcache *t, size_t size, size_t align, bool *zero
 {
 	struct arena *a = thread_arena(t);
 	void *p = a ? large_alloc(a->heap, size, align, zeroed) : NULL;
-
 	struct block b;
 
 	if (p && !t->disabled && block_find(p, &b))
@@ -105,43 +135,50 @@ static void *large_fresh(struct tcache *t, size_t size, size_t align, bool *zero
 	return p;
 }
 
-/* Any size above SMALL_MAX, counted. */
+/* Any size above SMALL_MAX, once it is counted. */
 static void *large(struct tcache *t, size_t size, bool *zeroed)
 {
 	void *p = NULL;
 
-	if (likely(!t->disabled)) {
-		countdown(t, size);
-		if (size <= LARGE_MAX)
-			p = large_cached(t, size);
-	}
+	if (likely(!t->disabled) && size <= LARGE_MAX)
+		p = large_cached(t, size);
 	return p ? p : large_fresh(t, size, PAGE_SIZE, zeroed);
+}
+
+static inline __attribute__((always_inline)) void *block_alloc_framed(size_t size, void **frame)
+{
+	struct tcache *t = thread_cache();
+	unsigned int class;
+	void *p;
+
+	if (unlikely(countdown(t, size))) {
+		p = event(t, 1, size, NULL, frame);
+		if (p)
+			return p;
+	}
+	if (size > SMALL_MAX)
+		return large(t, size, NULL);
+	class = sizeclass_small(size);
+	if (unlikely(t->disabled)) {
+		struct arena *a = thread_arena(t);
+
+		return a ? small_direct(a, class) : NULL;
+	}
+	if (tcache_cached(t, class))
+		return *--t->top[class];
+	return tcache_fill(t, class);
 }
 
 void *block_alloc(size_t size)
 {
-	struct tcache *t = thread_cache();
-
-	if (size > SMALL_MAX)
-		return large(t, size, NULL);
-	if (unlikely(t->disabled)) {
-		struct arena *a = thread_arena(t);
-
-		return a ? small_direct(a, sizeclass_small(size)) : NULL;
-	} else {
-		unsigned int class = sizeclass_small(size);
-
-		countdown(t, size);
-		if (tcache_cached(t, class))
-			return *--t->top[class];
-		return tcache_fill(t, class);
-	}
+	return block_alloc_framed(size, FRAME);
 }
 
+/* Jumped to from malloc: the caller of its frame is malloc's. */
 noinline void *slow_malloc(size_t size)
 {
 	int saved = errno;
-	void *p = block_alloc(size);
+	void *p = block_alloc_framed(size, FRAME);
 
 	errno = p ? saved : ENOMEM;
 	return p;
@@ -163,11 +200,17 @@ static size_t size_for_align(size_t align, size_t size)
 
 void *block_alloc_aligned(size_t align, size_t size)
 {
+	struct tcache *t;
+	void *p = NULL;
+
 	if (size > SIZE_LIMIT)
 		return NULL;
 	if (align <= PAGE_SIZE)
 		return block_alloc(size_for_align(align, size));
-	return large_fresh(thread_cache(), max(size, LARGE_MIN), align, NULL);
+	t = thread_cache();
+	if (countdown(t, size))
+		p = event(t, align, size, NULL, FRAME);
+	return p ? p : large_fresh(t, max(size, LARGE_MIN), align, NULL);
 }
 
 /* Fresh pages read as zero: only what was used before is cleared. */
@@ -175,13 +218,14 @@ void *block_alloc_zeroed(size_t size)
 {
 	struct tcache *t = thread_cache();
 	bool zeroed = false;
-	void *p;
+	void *p = NULL;
 
-	if (size <= SMALL_MAX) {
+	if (size <= SMALL_MAX)
 		p = block_alloc(size);
-	} else {
+	else if (countdown(t, size))
+		p = event(t, 1, size, &zeroed, FRAME);
+	if (!p && size > SMALL_MAX)
 		p = large(t, size, &zeroed);
-	}
 	if (p && !zeroed)
 		memset(p, 0, size);
 	return p;
@@ -189,14 +233,19 @@ void *block_alloc_zeroed(size_t size)
 
 void *block_alloc_from(struct arena *a, size_t align, size_t size, bool zero)
 {
+	struct tcache *t = ash_tls;
 	bool zeroed = false;
-	void *p;
+	void *p = NULL;
 
 	if (align <= PAGE_SIZE)
 		size = size_for_align(max(align, (size_t)1), size);
 	if (size > SIZE_LIMIT)
 		return NULL;
-	if (size <= SMALL_MAX && align <= PAGE_SIZE)
+	if (countdown(t, size))
+		p = event(t, max(align, (size_t)1), size, &zeroed, FRAME);
+	if (p)
+		;	/* from this thread's arena: a sample's place says nothing */
+	else if (size <= SMALL_MAX && align <= PAGE_SIZE)
 		p = small_direct(a, sizeclass_small(size));
 	else
 		p = large_alloc(a->heap, max(size, LARGE_MIN), max(align, PAGE_SIZE), &zeroed);
@@ -245,6 +294,13 @@ static void free_small(struct tcache *t, void *p, const struct block *b)
 	tcache_flush_push(t, b->class, p);
 }
 
+/* Jumped to from free. */
+static noinline void free_sampled(void *p)
+{
+	prof_free(ash_tls, p, FRAME);
+	KEEP_FRAME();
+}
+
 static noinline void full_free_slow(void *p, struct tcache *t, size_t class)
 {
 	if (class - CLASS_LARGE_FIRST > CLASS_LARGE_LAST - CLASS_LARGE_FIRST ||
@@ -277,6 +333,11 @@ void slow_free(void *p)
 	/* The window may have grown since this thread last looked. */
 	if (b.w == t->home)
 		t->limit = atomic_load_explicit(&b.w->grown, memory_order_relaxed);
+	if (unlikely(b.class == CLASS_SAMPLED)) {
+		errno = saved;
+		free_sampled(p);
+		return;
+	}
 	if (b.class <= CLASS_SMALL_LAST)
 		free_small(t, p, &b);
 	else
@@ -306,6 +367,8 @@ void block_free_direct(void *p)
 
 	if (!block_find(p, &b))
 		block_foreign("free", p);
+	else if (b.class == CLASS_SAMPLED)
+		free_sampled(p);
 	else
 		b.class <= CLASS_SMALL_LAST ? arena_flush(NULL, b.class, &p, 1) :
 					      free_span(&ash_dead, p, &b);
@@ -323,7 +386,7 @@ size_t block_resize(void *p, size_t size, size_t extra, bool zero)
 		block_foreign("realloc", p);
 		return 0;
 	}
-	if (b.class <= CLASS_SMALL_LAST)
+	if (b.class <= CLASS_SMALL_LAST || b.class == CLASS_SAMPLED)
 		return b.size;
 	if (!large_resize(p, b.class, want, &zeroed) &&
 	    (!extra || b.size >= size || !large_resize(p, b.class, size, &zeroed)))
@@ -343,6 +406,16 @@ static bool fits(size_t size, size_t have)
 	return size <= have && size >= have / 2;
 }
 
+/* To a profile a block that changed its size in place is a new one. */
+static noinline void resized(void *p, size_t size)
+{
+	struct tcache *t = ash_tls;
+
+	if (countdown(t, size) && tcache_event(t))
+		prof_adopt(t, p, size, FRAME);
+	KEEP_FRAME();
+}
+
 void *block_realloc(void *p, size_t size)
 {
 	struct block b;
@@ -352,10 +425,14 @@ void *block_realloc(void *p, size_t size)
 		block_foreign("realloc", p);
 		return NULL;
 	}
-	if (b.class <= CLASS_SMALL_LAST) {
+	if (b.class <= CLASS_SMALL_LAST || b.class == CLASS_SAMPLED) {
 		if (fits(size, b.size))
 			return p;
-	} else if (sizeclass_round(size) == b.size || block_resize(p, size, 0, false) != b.size) {
+	} else if (sizeclass_round(size) == b.size) {
+		return p;
+	} else if (block_resize(p, size, 0, false) != b.size) {
+		if (unlikely(prof_sampling()))
+			resized(p, size);
 		return p;
 	}
 	q = fast_malloc(size);

@@ -25,6 +25,7 @@ struct conf conf;
 #define TEXT(name, d, fl, text)	\
 	ROW(name, 0, 0, CONF_TEXT_MAX - 1, d, text, .flags = CONF_TEXT | (fl))
 #define SAME		.flags = CONF_JEMALLOC
+#define UNSAFE		.flags = CONF_JEMALLOC | CONF_UNSAFE
 
 const struct conf_row conf_rows[] = {
 	ROW(source, SOURCE_AUTO, 0, 2, "auto|device|anon",
@@ -61,6 +62,30 @@ const struct conf_row conf_rows[] = {
 	BOOL(ctl_socket, false,
 	     "Whether the process answers its owner's ashlarctl on a socket of its own.",
 	     .flags = CONF_UNSAFE),
+	BOOL(prof, false, "Whether allocations can be sampled for heap profiles.", SAME),
+	BOOL(prof_active, true, "Whether sampling is on from the start, if prof is true; ctl prof.active changes it.", SAME),
+	BOOL(prof_thread_active_init, true, "Whether threads are sampled until thread.prof.active says otherwise.", SAME),
+	NUMBER(lg_prof_sample, 19, 0, 40, "Log2 of the mean number of bytes between two samples.", SAME),
+	TEXT(prof_prefix, "ashlar", CONF_JEMALLOC | CONF_UNSAFE,
+	     "How the names of dumped profiles begin; .PID.SEQ.{i,u,m,f}N.heap follows."),
+	ROW(prof_format, FORMAT_HEAP_V2, 0, 1, "heap_v2|pprof",
+	    "What a dumped profile is: text, or pprof's protocol buffers, whose names end in .pb.gz."),
+	ROW(prof_unwind, UNWIND_AUTO, 0, 2, "auto|frames|library",
+	    "How callers are found; auto: by frame pointers where a library agreed with them before."),
+	NUMBER(lg_prof_interval, -1, -1, 62, "Log2 of the bytes allocated between two dumps; -1: none.", UNSAFE),
+	BOOL(prof_gdump, false, "Whether each new peak of mapped memory is dumped.", UNSAFE),
+	BOOL(prof_final, false, "Whether a profile is dumped at exit.", UNSAFE),
+	BOOL(prof_leak, false, "Whether what is live at exit is reported on standard error.", SAME),
+	BOOL(prof_leak_error, false, "Whether the process ends with status 1 if prof_leak reports something.", SAME),
+	NUMBER(prof_signal, 0, 0, 64,
+	       "The signal that asks for a dump, which the background thread writes; 0: none.",
+	       .flags = CONF_UNSAFE),
+	NUMBER(prof_recent_alloc_max, 256, 0, 4096, "Sampled allocations that are remembered one by one.", SAME),
+	NUMBER(prof_seed, 0, 0, INT64_MAX / 1000000, "Seed of the choice of samples; 0: a different one each time."),
+	NUMBER(guard_sample, 0, 0, (int64_t)1 << 40,
+	       "Mean number of bytes between two allocations that are guarded against overflow and use after free; 0: none.",
+	       .flags = CONF_UNSAFE),
+	NUMBER(guard_max, 1024, 16, 16384, "Guarded blocks at a time, those freed not long ago included."),
 };
 
 const unsigned int conf_nrows = ARRAY_SIZE(conf_rows);

@@ -23,6 +23,8 @@
 
 enum conf_source { SOURCE_AUTO, SOURCE_DEVICE, SOURCE_ANON };
 enum conf_thp { THP_AUTO, THP_ALWAYS, THP_NEVER };
+enum conf_unwind { UNWIND_AUTO, UNWIND_FRAMES, UNWIND_LIBRARY };
+enum conf_format { FORMAT_HEAP_V2, FORMAT_PPROF };
 enum conf_foreign { FOREIGN_ABORT, FOREIGN_IGNORE };
 
 /* Room of an option that is text, its NUL included. */
@@ -50,6 +52,19 @@ struct conf {
 	int64_t tcache_max;		/* bytes of the largest block a thread caches */
 	int64_t ctl_socket;		/* bool */
 	char stats_print_opts[CONF_TEXT_MAX];
+	/* Heap profiles and guarded blocks: see prof.h and guard.h. */
+	int64_t prof, prof_active, prof_thread_active_init;	/* bool */
+	int64_t lg_prof_sample;		/* log2 of mean bytes between samples */
+	int64_t prof_unwind;		/* enum conf_unwind */
+	int64_t prof_format;		/* enum conf_format */
+	int64_t lg_prof_interval;	/* log2 of bytes between dumps, -1: none */
+	int64_t prof_gdump, prof_final, prof_leak, prof_leak_error;	/* bool */
+	int64_t prof_signal;		/* number of the signal that asks for a dump, 0: none */
+	int64_t prof_recent_alloc_max;	/* records */
+	int64_t prof_seed;		/* 0: a different one each time */
+	int64_t guard_sample;		/* mean bytes between guarded blocks, 0: none */
+	int64_t guard_max;		/* blocks guarded at a time, freed ones included */
+	char prof_prefix[CONF_TEXT_MAX];	/* how names of dumps begin */
 };
 
 extern struct conf conf;

@@ -9,7 +9,7 @@
 #include "stats.h"
 #include "thread.h"
 
-static const struct ctl_table *const tables[] = { &ctl_options, &ctl_arenas, &ctl_stats };
+static const struct ctl_table *const tables[] = { &ctl_options, &ctl_arenas, &ctl_stats, &ctl_prof };
 
 /* Row @i of all; *@scratch may hold it. NULL: there are no more. */
 static const struct ctl_row *row_at(unsigned int i, struct ctl_row *scratch)
@@ -107,6 +107,7 @@ static size_t size_of(enum ctl_type type)
 		[CTL_SIZE] = sizeof(size_t), [CTL_SSIZE] = sizeof(ssize_t),
 		[CTL_U64] = sizeof(uint64_t), [CTL_STRING] = sizeof(char *),
 		[CTL_POINTER] = sizeof(void *),
+		[CTL_WRITER] = sizeof(((union ctl_value *)0)->writer),
 	};
 
 	return sizes[type];
@@ -174,6 +175,8 @@ static int call(const struct ctl_call *c, void *old, size_t *oldlen, const void 
 		return old || oldlen || new || newlen ? EPERM : row->set(c, NULL);
 	if ((!row->set && (new || newlen)) || (!row->get && (old || oldlen)))
 		return EPERM;
+	if (!row->get && !new && (row->flags & CTL_OPTIONAL))
+		return row->set(c, NULL);
 	if (!row->get)
 		return new ? write_value(c, new, newlen) : EINVAL;
 	if (!row->set)

@@ -32,6 +32,7 @@ enum ctl_type {
 	CTL_U64,
 	CTL_STRING,
 	CTL_POINTER,
+	CTL_WRITER,		/* a function that takes text, and its argument */
 };
 
 union ctl_value {
@@ -42,9 +43,14 @@ union ctl_value {
 	uint64_t q;
 	const char *str;
 	void *p;
+	struct {
+		void (*write)(void *arg, const char *text);
+		void *arg;
+	} writer;
 };
 
 /* ctl_row.flags */
+#define CTL_OPTIONAL	8u	/* set() may be called without a value, and gets NULL then */
 #define CTL_SET_FIRST	1u	/* what is read is what came of the write */
 #define CTL_ALWAYS	2u	/* get() does something: call it though nobody reads */
 #define CTL_ASKS	4u	/* the new value, a pointer, is the question that get() answers */
@@ -73,7 +79,7 @@ struct ctl_table {
 	unsigned int n;
 };
 
-extern const struct ctl_table ctl_options, ctl_arenas, ctl_stats;
+extern const struct ctl_table ctl_options, ctl_arenas, ctl_stats, ctl_prof;
 
 /* "opt." rows of conf_rows, behind all tables: number @i, made in *@scratch; NULL: no more. */
 const struct ctl_row *ctl_option_row(unsigned int i, struct ctl_row *scratch);

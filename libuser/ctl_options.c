@@ -113,7 +113,7 @@ static const struct ctl_row rows[] = {
 	CTL_IS("config.lazy_lock", BOOL, false),
 	CTL_TEXT("config.malloc_conf", conf_build),
 	CTL_IS("config.opt_safety_checks", BOOL, true),
-	CTL_IS("config.prof", BOOL, false),
+	CTL_IS("config.prof", BOOL, true),
 	CTL_IS("config.prof_libgcc", BOOL, false),
 	CTL_IS("config.prof_libunwind", BOOL, false),
 	CTL_IS("config.stats", BOOL, true),

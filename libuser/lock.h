@@ -25,6 +25,9 @@ enum lock_rank {
 	RANK_BIN,	/* one size class of one arena */
 	RANK_PURGE,	/* one node's purge, over its system calls */
 	RANK_PAGEHEAP,	/* spans and extents of one node */
+	RANK_PROF_DUMP,	/* one heap profile is written at a time */
+	RANK_GUARD,	/* slots of guarded blocks */
+	RANK_PROF,	/* records and counts of sampled blocks */
 	RANK_META,	/* our own records */
 	RANK_EXTENTS,	/* the bitmaps of ashlar_extents_* */
 	RANK_SOURCE,	/* the device's descriptor */

@@ -61,4 +61,7 @@ size_t os_physical(void);
 /* Milliseconds that never go back, to about 4 ms. */
 uint64_t os_now_ms(void);
 
+/* Nanoseconds that never go back. */
+uint64_t os_now_ns(void);
+
 #endif /* ASHLAR_OS_H */

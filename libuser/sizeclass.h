@@ -6,6 +6,7 @@
  *	1 to 36		small: a slot of a slab, 8 to 14336 bytes
  *	37 to 64	large: a span of its own, 16 KB to 1.75 MB
  *	65		huge: pages from one extent into the next
+ *	66		sampled: a block with a record of its own, see prof.h
  *
  * Zero is "none" so that fresh, zeroed maps say so by themselves.
  * Spacing: 8, 16 to 128 by 16, then four classes a doubling, so that at most a
@@ -21,6 +22,7 @@
 #define CLASS_LARGE_FIRST	37u
 #define CLASS_LARGE_LAST	64u
 #define CLASS_HUGE		65u
+#define CLASS_SAMPLED		66u	/* of any size, with a record in prof.c */
 #define NCLASSES		65u	/* with a size of their own; 0 included */
 
 #define SMALL_MAX		((size_t)14336)

@@ -71,6 +71,8 @@ static void stack_adapt(struct tcache *t, unsigned int class)
 
 void tcache_bind(struct tcache *t, struct arena *a)
 {
+	unsigned int due;
+
 	t->arena = a;
 	t->home = a->heap->windows[0];
 	t->base = (uintptr_t)t->home->base;
@@ -78,7 +80,8 @@ void tcache_bind(struct tcache *t, struct arena *a)
 	t->classes = window_classes(t->home);
 	for (size_t size = 0, c = 1; size <= TCACHE_NEAR; size = sizeclasses[c++].size + 1)
 		memset(t->near + size, (int)c, sizeclasses[c].size + 1 - size);
-	t->countdown = TCACHE_EVENT_BYTES;
+	if (!t->sampling.wait)
+		t->countdown = sample_next(&t->sampling, 0, TCACHE_EVENT_BYTES, &due);
 	t->large_max = t->large_room = conf.large_bytes;
 	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
 		size_t size = sizeclasses[c].size, most;
@@ -240,26 +243,30 @@ void tcache_count(struct tcache *t)
 	size_t cached = tcache_bytes(t) + tcache_large_bytes(t);
 	int64_t gone;
 
-	t->allocated = t->bytes + (uint64_t)(TCACHE_EVENT_BYTES - t->countdown);
+	t->allocated = t->bytes + (uint64_t)(t->sampling.wait - t->countdown);
 	gone = (int64_t)t->allocated - (t->net - (int64_t)cached);
 	if (gone > (int64_t)t->deallocated)
 		t->deallocated = (uint64_t)gone;
 }
 
-void tcache_event(struct tcache *t)
+unsigned int tcache_event(struct tcache *t)
 {
-	int saved = errno;
+	int64_t passed = t->sampling.wait - t->countdown;
 	uint64_t now = os_now_ms();
+	unsigned int due;
+	int saved;
 
-	t->bytes += (uint64_t)(TCACHE_EVENT_BYTES - t->countdown);
-	t->countdown = TCACHE_EVENT_BYTES;
+	t->bytes += (uint64_t)passed;
+	t->countdown = sample_next(&t->sampling, passed, TCACHE_EVENT_BYTES, &due);
 	if (now < t->next_tick)
-		return;
+		return due;
+	saved = errno;
 	t->next_tick = now + TICK_MS;
 	tcache_count(t);
 	purge_heap(t->arena->heap, now, PURGE_DECAY_BATCH);
 	count_event(t);
 	errno = saved;
+	return due;
 }
 
 /* --- small -------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #define ASHLAR_TCACHE_H
 
 #include "arena.h"
+#include "sample.h"
 
 /* What the fast paths of a stack do not need. */
 struct cbin {
@@ -38,6 +39,9 @@ struct cbin {
 
 /* [CLASS_NONE], always full and empty, and those above CLASS_LARGE_LAST, which stay empty. */
 #define TCACHE_BINS	(CLASS_LARGE_LAST + 1 + LARGE_ABOVE)
+
+/* A free of a sampled block finds a full stack too. */
+_Static_assert(CLASS_SAMPLED < TCACHE_BINS && CLASS_SAMPLED > CLASS_LARGE_LAST, "not cached");
 
 /* Blocks of other nodes wait here to go home together. */
 #define REMOTE_MAX	64u
@@ -79,6 +83,7 @@ struct tcache {
 	int64_t net;		/* bytes taken from arenas and page heaps less those given back */
 	uint64_t allocated, deallocated;	/* as of the last tcache_count() */
 	uint64_t next_tick;	/* ms: when to look at decay again */
+	struct sampling sampling;	/* when the countdown ends, and why */
 	void *remote[REMOTE_MAX];
 };
 
@@ -147,8 +152,8 @@ static inline bool tcache_push_large(struct tcache *t, size_t class, void *p)
  */
 void tcache_count(struct tcache *t);
 
-/* The countdown ran out: decay's tick. */
-void tcache_event(struct tcache *t);
+/* The countdown ran out: decay's tick. A bit for each kind of sample (sample.h) that is due. */
+unsigned int tcache_event(struct tcache *t);
 
 /* Give everything back; the cache stays usable. */
 void tcache_flush_all(struct tcache *t);

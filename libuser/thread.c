@@ -14,6 +14,7 @@
 #include "conf.h"
 #include "extents.h"
 #include "os.h"
+#include "prof.h"
 #include "source_dev.h"
 
 struct tcache ash_unset = { .disabled = true };
@@ -82,7 +83,10 @@ static void thread_exit(void *arg);
 static bool init_once(void)
 {
 	conf_init();
-	return pageheaps_init() && pthread_key_create(&exit_key, thread_exit) == 0;
+	if (!pageheaps_init() || pthread_key_create(&exit_key, thread_exit))
+		return false;
+	prof_init();
+	return true;
 }
 
 bool thread_ready(void)
@@ -287,6 +291,7 @@ static void prefork(void)
 	lock_take(&threads_lock);
 	arenas_prefork();
 	pageheaps_prefork();
+	prof_prefork();
 	lock_take(&meta_lock);
 	extents_prefork();
 	source_device_prefork();
@@ -297,6 +302,7 @@ static void postfork_parent(void)
 	source_device_fork(false);
 	extents_postfork(false);
 	lock_drop(&meta_lock);
+	prof_postfork(false);
 	pageheaps_postfork(false);
 	arenas_postfork(false);
 	lock_drop(&threads_lock);
@@ -330,6 +336,7 @@ static void postfork_child(void)
 	source_device_fork(true);
 	extents_postfork(true);
 	lock_init(&meta_lock, RANK_META);
+	prof_postfork(true);
 	pageheaps_postfork(true);
 	arenas_postfork(true);
 	lock_init(&threads_lock, RANK_THREADS);
@@ -344,5 +351,6 @@ __attribute__((constructor)) static void start(void)
 	if (!thread_ready())
 		return;
 	pthread_atfork(prefork, postfork_parent, postfork_child);
+	prof_start();
 	background_start();
 }

@@ -45,7 +45,7 @@ static void rules(void)
 	   ashlar_ctl("", NULL, NULL, NULL, 0) == ENOENT &&
 	   ashlar_ctl("stats", NULL, NULL, NULL, 0) == ENOENT &&
 	   ashlar_ctl("epoch.", NULL, NULL, NULL, 0) == ENOENT &&
-	   ashlar_ctl("prof.active", NULL, NULL, NULL, 0) == ENOENT, "names that are none: ENOENT");
+	   ashlar_ctl("prof.no_such", NULL, NULL, NULL, 0) == ENOENT, "names that are none: ENOENT");
 	ashlar_ctl("epoch", &e1, &len, &e1, sizeof(e1));
 	ashlar_ctl("epoch", &e2, &len, &e2, sizeof(e2));
 	OK(e2 == e1 + 1, "epoch advances", "%lu, %lu", e1, e2);
