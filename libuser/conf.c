@@ -129,17 +129,30 @@ const char *conf_origin(const struct conf_row *row)
 	return origin ? origin : "default";
 }
 
-size_t conf_show(const struct conf_row *row, char *buf, size_t size)
+/* @value as one writes it. */
+static size_t show(const struct conf_row *row, int64_t value, char *buf, size_t size)
 {
 	const char *word = row->words;
 
-	if (row->flags & CONF_TEXT)
-		return ash_format(buf, size, "%s", row_text(row));
 	if (!word)
-		return ash_format(buf, size, "%ld", (long)*row_value(row));
-	for (int64_t i = *row_value(row); i > 0; i--)
+		return ash_format(buf, size, "%ld", (long)value);
+	for (; value > 0; value--)
 		word = strchr(word, '|') + 1;
 	return ash_format(buf, min(size, strcspn(word, "|") + 1), "%s", word);
+}
+
+size_t conf_show(const struct conf_row *row, char *buf, size_t size)
+{
+	if (row->flags & CONF_TEXT)
+		return ash_format(buf, size, "%s", row_text(row));
+	return show(row, *row_value(row), buf, size);
+}
+
+size_t conf_show_default(const struct conf_row *row, char *buf, size_t size)
+{
+	if (row->flags & CONF_TEXT)
+		return ash_format(buf, size, "%s", row->words);
+	return show(row, row->def, buf, size);
 }
 
 /* Index of @text among "a|b|c", or -1. */

@@ -28,7 +28,7 @@ enum conf_format { FORMAT_HEAP_V2, FORMAT_PPROF };
 enum conf_foreign { FOREIGN_ABORT, FOREIGN_IGNORE };
 
 /* Room of an option that is text, its NUL included. */
-#define CONF_TEXT_MAX	128
+#define CONF_TEXT_MAX	256
 
 struct conf {
 	int64_t source;			/* enum conf_source */
@@ -107,6 +107,8 @@ unsigned int conf_read_file(const char *path);
 
 /* The value of @row as one writes it. Returns the length. */
 size_t conf_show(const struct conf_row *row, char *buf, size_t size);
+/* Its default, likewise. */
+size_t conf_show_default(const struct conf_row *row, char *buf, size_t size);
 
 /* Who set @row: "default", "build", or a name from the list above. */
 const char *conf_origin(const struct conf_row *row);

@@ -236,23 +236,25 @@ static int set_muzzy_default(const struct ctl_call *c, const union ctl_value *v)
 	if (!decay_valid(v->s))
 		return EFAULT;
 	conf.muzzy_decay_ms = v->s;
+	for (unsigned int i = 0; i < ash_npageheaps; i++)
+		pageheap_set_muzzy_decay(ash_pageheaps[i], v->s);
 	return 0;
 }
 
 int ctl_get_muzzy_decay(const struct ctl_call *c, union ctl_value *v)
 {
 	unsigned int index;
+	int err = ctl_arena_index(c->index[0], &index);
 
-	v->s = conf.muzzy_decay_ms;
-	return ctl_arena_index(c->index[0], &index);
+	if (!err)
+		v->s = index == STATS_ALL ? ash_pageheaps[0]->muzzy.ms :
+					    ash_arenas[index]->heap->muzzy.ms;
+	return err;
 }
 
 static int set_muzzy_decay(const struct ctl_call *c, const union ctl_value *v)
 {
-	unsigned int index;
-	int err = ctl_arena_index(c->index[0], &index);
-
-	return err ? err : set_muzzy_default(c, v);
+	return decay_valid(v->s) ? for_heaps(c, pageheap_set_muzzy_decay, v->s) : EFAULT;
 }
 
 static int get_narenas(const struct ctl_call *c, union ctl_value *v)

@@ -7,6 +7,7 @@
 
 #include "ashlar.h"
 #include "block.h"
+#include "report.h"
 #include "stats.h"
 
 /* --- the snapshot ------------------------------------------------------------------- */
@@ -269,5 +270,5 @@ const struct ctl_table ctl_stats = { rows, ARRAY_SIZE(rows) };
 EXPORT void ashlar_stats_print(void (*write)(void *arg, const char *text), void *arg,
 			       const char *opts)
 {
-	stats_print(write, arg, opts);
+	report_print(write, arg, opts);
 }

@@ -67,6 +67,31 @@ static void dirty_unlink(struct pageheap *h, struct extent *e)
 /* longest has to be found again: what was the longest run got shorter. */
 #define LONGEST_UNKNOWN	UINT16_MAX
 
+/* Pages that count as dirty: some may be muzzy, and are so no more. */
+static void extent_not_muzzy(struct pageheap *h, struct extent *e, unsigned int first,
+			     unsigned int n)
+{
+	unsigned int was = bits_count_range(&e->muzzy, first, n);
+
+	bits_clear_range(&e->muzzy, first, n);
+	e->nmuzzy = (uint16_t)(e->nmuzzy - was);
+	h->stats.muzzy -= was;
+	h->stats.dirty += was;
+}
+
+void extent_make_muzzy(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
+{
+	unsigned int fresh = bits_count_range(&e->dirty, first, n) -
+			     bits_count_range(&e->muzzy, first, n);
+
+	bits_for_words(i, first, n)
+		e->muzzy.w[i] |= e->dirty.w[i] & bits_mask(i, first, n);
+	e->nmuzzy = (uint16_t)(e->nmuzzy + fresh);
+	h->stats.muzzy += fresh;
+	h->stats.dirty -= fresh;
+	h->stats.lazily += fresh;
+}
+
 bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
 {
 	unsigned int was_dirty = bits_count_range(&e->dirty, first, n);
@@ -81,6 +106,8 @@ bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsign
 		bits_clear_range(&e->dirty, first, n);
 		e->ndirty = (uint16_t)(e->ndirty - was_dirty);
 		h->stats.dirty -= was_dirty;
+		if (unlikely(e->nmuzzy))
+			extent_not_muzzy(h, e, first, n);
 	}
 	return !was_dirty;
 }
@@ -156,10 +183,11 @@ bool extent_consistent(struct window *w, struct extent *e)
 	unsigned int dirty = bits_count_range(&e->dirty, 0, EXTENT_PAGES);
 
 	for (unsigned int i = 0; i < BITS_WORDS; i++) {
-		if (e->used.w[i] & e->dirty.w[i])
+		if (e->used.w[i] & e->dirty.w[i] || e->muzzy.w[i] & ~e->dirty.w[i])
 			return false;
 	}
 	return used == e->nused && dirty == e->ndirty &&
+	       bits_count_range(&e->muzzy, 0, EXTENT_PAGES) == e->nmuzzy &&
 	       e->longest == bits_longest_zero_run(&e->used) &&
 	       map_get(extent_free_map(w), extent_index(e)) == !used &&
 	       map_get(extent_idle_map(w), extent_index(e)) == (!used && dirty) &&

@@ -17,7 +17,8 @@
 /* Counters in pages unless said otherwise. Guarded by the heap's lock. */
 struct pageheap_stats {
 	size_t active;		/* used by spans, kept ones not in what pageheap_stats() says */
-	size_t dirty;		/* free, may hold anything */
+	size_t dirty;		/* free, may hold anything, muzzy ones not among them */
+	size_t muzzy;		/* free, purged lazily: the kernel may have taken them */
 	size_t untouched;	/* neither, but resident: the rest of huge extents */
 	size_t extents;		/* extents with memory */
 	size_t device;		/* of those, from the device */
@@ -26,6 +27,7 @@ struct pageheap_stats {
 	size_t fallbacks;	/* extents the device should have given and did not */
 	size_t purges;		/* purge runs */
 	size_t purged;		/* pages purged since start */
+	size_t lazily;		/* pages purged lazily since start */
 };
 
 struct pageheap {
@@ -42,7 +44,8 @@ struct pageheap {
 	unsigned int nwindows;
 	struct window *windows[PAGEHEAP_WINDOWS];	/* the first is home */
 	struct extent *dirty_head, *dirty_tail;
-	struct decay decay;
+	struct decay decay;		/* of dirty pages */
+	struct decay muzzy;		/* of muzzy ones; ms == 0: dirty ones go back by force */
 	struct pageheap_stats stats;
 	/* Large blocks of each class, huge ones as the last, since start; relaxed, no lock. */
 	_Atomic size_t large_made[NLARGE], large_gone[NLARGE];
@@ -86,6 +89,9 @@ void extent_settle(struct pageheap *h, struct extent *e);
 /* Pages become a span's. True if all of them read as zero. */
 bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n);
 
+/* Free dirty pages become muzzy. */
+void extent_make_muzzy(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n);
+
 /* Pages become free and dirty. */
 void extent_unuse(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n);
 
@@ -97,7 +103,7 @@ struct extent *extent_with_room(struct pageheap *h, unsigned int n);
 
 static inline bool extent_is_huge(const struct extent *e)
 {
-	return e->huge && !e->torn;
+	return e->intact;
 }
 
 /* Pages resident for no other reason than that the extent is huge. */

@@ -12,7 +12,7 @@ static bool describe(const struct window *w, struct extent *e, char *line, size_
 	if (now->state != EXTENT_LIVE || !source)
 		return false;
 	ash_format(line, size, "%lx %u %s %s %u %u %u\n", (unsigned long)(uintptr_t)extent_addr(e),
-		   w->node, source->name, now->huge ? now->torn ? "torn" : "huge" : "small",
+		   w->node, source->name, now->intact ? "huge" : now->huge ? "torn" : "small",
 		   (unsigned int)now->nused, (unsigned int)now->ndirty,
 		   (unsigned int)now->longest);
 	return true;

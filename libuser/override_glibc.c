@@ -11,6 +11,7 @@
 
 #include "ashlar.h"
 #include "fast.h"
+#include "report.h"
 #include "stats.h"
 
 /* --- figures ------------------------------------------------------------------------ */
@@ -104,7 +105,7 @@ EXPORT int malloc_info(int options, FILE *f)
 
 EXPORT void malloc_stats(void)
 {
-	stats_print(NULL, NULL, NULL);
+	report_print(NULL, NULL, NULL);
 }
 
 /* --- advice --------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* jemalloc's names that are not functions of ours by another name. */
 #include "conf.h"
-#include "stats.h"
+#include "report.h"
 
 /*
  * A program's own defaults, "key:value,…", if it defines this name; what
@@ -25,5 +25,5 @@ EXPORT void malloc_stats_print(void (*write)(void *arg, const char *text), void 
 EXPORT void malloc_stats_print(void (*write)(void *arg, const char *text), void *arg,
 			       const char *opts)
 {
-	stats_print(write ? write : malloc_message, arg, opts);
+	report_print(write ? write : malloc_message, arg, opts);
 }

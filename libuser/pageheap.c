@@ -91,7 +91,7 @@ static void extent_has_memory(struct pageheap *h, struct extent *e, const struct
 		h->stats.retained--;
 	e->state = EXTENT_LIVE;
 	e->source = s;
-	e->huge = huge;
+	e->huge = e->intact = huge;
 	h->stats.extents++;
 	h->stats.huge += huge;
 	h->stats.untouched += extent_untouched(e);
@@ -416,6 +416,7 @@ bool pageheaps_init(void)
 		h->index = ash_npageheaps;
 		h->node = (unsigned int)__builtin_ctzll(nodes);
 		decay_init(&h->decay, conf.dirty_decay_ms, now);
+		decay_init(&h->muzzy, conf.muzzy_decay_ms, now);
 		ash_pageheaps[ash_npageheaps++] = h;
 	}
 	return ash_npageheaps > 0;
@@ -434,6 +435,13 @@ void pageheap_set_decay(struct pageheap *h, int64_t ms)
 {
 	lock_take(&h->lock);
 	decay_init(&h->decay, ms, os_now_ms());
+	lock_drop(&h->lock);
+}
+
+void pageheap_set_muzzy_decay(struct pageheap *h, int64_t ms)
+{
+	lock_take(&h->lock);
+	decay_init(&h->muzzy, ms, os_now_ms());
 	lock_drop(&h->lock);
 }
 
@@ -490,7 +498,7 @@ bool pageheap_consistent(struct pageheap *h)
 			untouched += e->state == EXTENT_LIVE ? extent_untouched(e) : 0;
 		}
 	}
-	ok &= active == h->stats.active && dirty == h->stats.dirty &&
+	ok &= active == h->stats.active && dirty == h->stats.dirty + h->stats.muzzy &&
 	      untouched == h->stats.untouched;
 	lock_drop(&h->lock);
 	return ok;

@@ -59,7 +59,9 @@ void pageheap_free_large(struct pageheap *h, void *p, unsigned int class);
  */
 bool pageheap_extend(void *p, size_t n, size_t more, bool *zeroed);
 
+/* New decay times, as if all that is free had become so now. */
 void pageheap_set_decay(struct pageheap *h, int64_t ms);
+void pageheap_set_muzzy_decay(struct pageheap *h, int64_t ms);
 
 void pageheap_stats(struct pageheap *h, struct pageheap_stats *out);
 

@@ -13,11 +13,35 @@ struct item {
 	unsigned int first, n;	/* n == EXTENT_PAGES: the whole extent */
 };
 
+/* What a batch is about: dirty pages become muzzy, muzzy ones go, or all go. */
+enum aim { MAKE_MUZZY, TAKE_MUZZY, TAKE_ALL };
+
 struct batch {
 	struct item items[PURGE_BATCH];
 	unsigned int n;
 	size_t pages;
+	enum aim aim;
 };
+
+/* What became of an item. */
+enum outcome { REFUSED, MUZZY, GONE };
+
+/* How many pages of @e the batch is about. */
+static unsigned int concerned(const struct extent *e, enum aim aim)
+{
+	return aim == MAKE_MUZZY ? e->ndirty - e->nmuzzy :
+	       aim == TAKE_MUZZY ? e->nmuzzy : e->ndirty;
+}
+
+/* Which ones. */
+static struct bits chosen(const struct extent *e, enum aim aim)
+{
+	struct bits b = aim == TAKE_MUZZY ? e->muzzy : e->dirty;
+
+	for (unsigned int i = 0; aim == MAKE_MUZZY && i < BITS_WORDS; i++)
+		b.w[i] &= ~e->muzzy.w[i];
+	return b;
+}
 
 static void add_whole(struct batch *b, struct extent *e)
 {
@@ -26,8 +50,7 @@ static void add_whole(struct batch *b, struct extent *e)
 	map_put(extent_free_map(w), extent_index(e), false);
 	map_put(extent_idle_map(w), extent_index(e), false);
 	b->items[b->n++] = (struct item){ .e = e, .n = EXTENT_PAGES };
-	b->pages += e->ndirty;
-
+	b->pages += concerned(e, b->aim);
 }
 
 /* Free dirty extents, from the top down, until @want pages are in the batch. */
@@ -39,10 +62,15 @@ static void gather_whole(struct pageheap *h, struct batch *b, size_t want)
 		size_t extents = w->grown >> EXTENT_SHIFT;
 
 		for (size_t word = (extents + 63) / 64; word-- > 0;) {
-			while (idle[word] && b->n < PURGE_BATCH && b->pages < want) {
-				unsigned int bit = 63 - (unsigned int)__builtin_clzll(idle[word]);
+			uint64_t left = idle[word];
 
-				add_whole(b, window_extent(w, word * 64 + bit));
+			while (left && b->n < PURGE_BATCH && b->pages < want) {
+				unsigned int bit = 63 - (unsigned int)__builtin_clzll(left);
+				struct extent *e = window_extent(w, word * 64 + bit);
+
+				left &= ~(1ull << bit);
+				if (concerned(e, b->aim))
+					add_whole(b, e);
 			}
 			if (b->n == PURGE_BATCH || b->pages >= want)
 				return;
@@ -53,14 +81,21 @@ static void gather_whole(struct pageheap *h, struct batch *b, size_t want)
 /* Dirty runs of extents in use, oldest first. */
 static void gather_pages(struct pageheap *h, struct batch *b, size_t want)
 {
-	while (h->dirty_head && b->n < PURGE_BATCH && b->pages < want) {
-		struct extent *e = h->dirty_head;
+	struct extent *e, *next;
 
+	for (e = h->dirty_head; e && b->n < PURGE_BATCH && b->pages < want; e = next) {
+		struct bits pages;
+
+		next = e->dnext;
+		if (!concerned(e, b->aim))
+			continue;
+		pages = chosen(e, b->aim);
 		extent_lift(h, e);
-		while (e->ndirty && b->n < PURGE_BATCH) {
-			unsigned int first = bits_next(&e->dirty, 0, true);
-			unsigned int n = bits_next(&e->dirty, first, false) - first;
-
+		for (unsigned int first = 0, n; b->n < PURGE_BATCH; first += n) {
+			first = bits_next(&pages, first, true);
+			if (first == BITS_COUNT)
+				break;
+			n = bits_next(&pages, first, false) - first;
 			extent_use(h, e, first, n);
 			b->items[b->n++] = (struct item){ .e = e, .first = first, .n = n };
 			b->pages += n;
@@ -91,8 +126,17 @@ static bool adjoin(struct source_range *a, struct source_range b)
 	return false;
 }
 
-/* The system calls, by source, neighbours joined. ok[i] says whether item i is gone. */
-static void give_back(const struct batch *b, bool *ok)
+/* The lazy step, where the source has one and its kernel agrees; else by force. */
+static enum outcome purge_ranges(const struct source *s, const struct source_range *ranges,
+				 unsigned int n, enum aim aim)
+{
+	if (aim == MAKE_MUZZY && s->purge_lazy && s->purge_lazy(ranges, n))
+		return MUZZY;
+	return s->purge(ranges, n) ? GONE : REFUSED;
+}
+
+/* The system calls, by source, neighbours joined. out[i] says what became of item i. */
+static void give_back(const struct batch *b, enum outcome *out)
 {
 	struct source_range ranges[PURGE_BATCH];
 	unsigned int from = 0;
@@ -100,7 +144,7 @@ static void give_back(const struct batch *b, bool *ok)
 	while (from < b->n) {
 		const struct source *s = b->items[from].e->source;
 		unsigned int i = from, n = 0;
-		bool gone;
+		enum outcome got;
 
 		for (; i < b->n && b->items[i].e->source == s; i++) {
 			struct source_range r = item_range(&b->items[i]);
@@ -108,25 +152,28 @@ static void give_back(const struct batch *b, bool *ok)
 			if (!n || !adjoin(&ranges[n - 1], r))
 				ranges[n++] = r;
 		}
-		gone = s->purge(ranges, n);
+		got = purge_ranges(s, ranges, n, b->aim);
 		for (; from < i; from++)
-			ok[from] = gone;
+			out[from] = got;
 	}
 }
 
-static void finish_whole(struct pageheap *h, struct extent *e, bool gone)
+static void finish_whole(struct pageheap *h, struct extent *e, enum outcome got)
 {
-	if (gone) {
+	if (got == MUZZY) {
+		extent_make_muzzy(h, e, 0, EXTENT_PAGES);
+	} else if (got == GONE) {
 		h->stats.untouched -= extent_untouched(e);
-		h->stats.dirty -= e->ndirty;
+		h->stats.dirty -= e->ndirty - e->nmuzzy;
+		h->stats.muzzy -= e->nmuzzy;
 		h->stats.purged += e->ndirty;
 		h->stats.extents--;
 		h->stats.huge -= extent_is_huge(e);
-		e->torn = false;
 		h->stats.device -= e->source->recommit;
 		h->stats.retained++;
 		bits_clear_range(&e->dirty, 0, EXTENT_PAGES);
-		e->ndirty = 0;
+		bits_clear_range(&e->muzzy, 0, EXTENT_PAGES);
+		e->ndirty = e->nmuzzy = 0;
 		e->state = EXTENT_RETAINED;
 	}
 	extent_settle(h, e);
@@ -137,15 +184,18 @@ static void tear(struct pageheap *h, struct extent *e)
 {
 	h->stats.untouched -= extent_untouched(e);
 	h->stats.huge -= extent_is_huge(e);
-	e->torn = true;
+	e->intact = false;
 }
 
-static void finish_pages(struct pageheap *h, const struct item *it, bool gone)
+static void finish_pages(struct pageheap *h, const struct item *it, enum outcome got)
 {
 	extent_lift(h, it->e);
 	extent_unuse(h, it->e, it->first, it->n);
-	if (gone) {
+	if (got != REFUSED)
 		tear(h, it->e);
+	if (got == MUZZY) {
+		extent_make_muzzy(h, it->e, it->first, it->n);
+	} else if (got == GONE) {
 		bits_clear_range(&it->e->dirty, it->first, it->n);
 		it->e->ndirty = (uint16_t)(it->e->ndirty - it->n);
 		h->stats.dirty -= it->n;
@@ -155,10 +205,10 @@ static void finish_pages(struct pageheap *h, const struct item *it, bool gone)
 }
 
 /* One batch of at most @want pages, with the lock held but for the system calls. */
-static size_t purge_batch(struct pageheap *h, size_t want)
+static size_t purge_batch(struct pageheap *h, size_t want, enum aim aim)
 {
-	struct batch b = { .n = 0 };
-	bool ok[PURGE_BATCH];
+	struct batch b = { .n = 0, .aim = aim };
+	enum outcome out[PURGE_BATCH];
 	size_t gone = 0;
 
 	gather_whole(h, &b, want);
@@ -168,22 +218,38 @@ static size_t purge_batch(struct pageheap *h, size_t want)
 		return 0;
 	h->stats.purges++;
 	lock_drop(&h->lock);
-	give_back(&b, ok);
+	give_back(&b, out);
 	lock_take(&h->lock);
 	for (unsigned int i = 0; i < b.n; i++) {
 		if (b.items[i].n == EXTENT_PAGES)
-			finish_whole(h, b.items[i].e, ok[i]);
+			finish_whole(h, b.items[i].e, out[i]);
 		else
-			finish_pages(h, &b.items[i], ok[i]);
-		if (ok[i])
+			finish_pages(h, &b.items[i], out[i]);
+		if (out[i] != REFUSED)
 			gone += b.items[i].n;
 	}
 	return gone;
 }
 
+/* As many batches as it takes, or one, until at most @limit pages of a kind are left. */
+static size_t purge_down(struct pageheap *h, const size_t *pages, size_t limit, enum aim aim,
+			 enum purge_scope scope)
+{
+	size_t total = 0, gone;
+
+	while (*pages > limit) {
+		gone = purge_batch(h, *pages - limit, aim);
+		total += gone;
+		if (!gone || scope == PURGE_DECAY_BATCH)
+			break;
+	}
+	return total;
+}
+
 size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 {
-	size_t total = 0, gone, limit, dirty;
+	size_t total, limit = 0, muzzy = 0, dirty;
+	enum aim aim = TAKE_ALL;
 
 	if (scope == PURGE_ALL)
 		lock_take(&h->purge_lock);
@@ -191,15 +257,19 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 		return 0;
 	lock_take(&h->lock);
 	dirty = h->stats.dirty + h->kept_pages;
-	limit = scope == PURGE_ALL ? 0 : decay_limit(&h->decay, now, dirty, false);
+	if (scope != PURGE_ALL) {
+		limit = decay_limit(&h->decay, now, dirty, false);
+		if (h->muzzy.ms)
+			aim = MAKE_MUZZY;
+	}
 	if (dirty > limit)
 		kept_flush(h);
-	while (h->stats.dirty > limit) {
-		gone = purge_batch(h, h->stats.dirty - limit);
-		total += gone;
-		if (!gone || scope == PURGE_DECAY_BATCH)
-			break;
-	}
+	total = purge_down(h, &h->stats.dirty, limit, aim, scope);
+	/* After that step: what it made muzzy counts from now on. */
+	if (scope != PURGE_ALL)
+		muzzy = decay_limit(&h->muzzy, now, h->stats.muzzy, false);
+	if (h->stats.muzzy > muzzy && (!total || scope != PURGE_DECAY_BATCH))
+		total += purge_down(h, &h->stats.muzzy, muzzy, TAKE_MUZZY, scope);
 	lock_drop(&h->lock);
 	lock_drop(&h->purge_lock);
 	return total;

@@ -23,6 +23,7 @@
 #include "conf.h"
 #include "heapmap.h"
 #include "lock.h"
+#include "report.h"
 #include "stats.h"
 
 /* Out of the way of programs that expect the lowest free number. */
@@ -86,7 +87,7 @@ static void answer_bytes(struct answer *a, const char *s, size_t len)
 	}
 }
 
-/* stats_print()'s write has this form. */
+/* report_print()'s write has this form. */
 static void answer_text(void *answer, const char *text)
 {
 	answer_bytes(answer, text, strlen(text));
@@ -165,36 +166,26 @@ static void say_totals(struct answer *a)
 
 static void say_json(struct answer *a)
 {
-	struct stats s;
+	answer_text(a, "ok\n");
+	report_print(answer_text, a, "J");
+}
 
-	collect(&s);
-	answer_format(a, "ok\n{\n  \"version\": \"" ASHLAR_VERSION "\",\n  \"pid\": %d", (int)getpid());
-	for (unsigned int i = 0; i < ARRAY_SIZE(totals); i++)
-		answer_format(a, ",\n  \"%s\": %zu", totals[i].name, total(&s, i));
-	answer_text(a, "\n}\n");
+static void say_map_json(struct answer *a)
+{
+	answer_text(a, "ok\n");
+	report_print(answer_text, a, "JEgabl");
 }
 
 static void say_openmetrics(struct answer *a)
 {
-	struct stats s;
-
-	collect(&s);
 	answer_text(a, "ok\n");
-	for (unsigned int i = 0; i < ARRAY_SIZE(totals); i++) {
-		const char *name = totals[i].name;
-
-		answer_format(a, "# HELP ashlar_heap_%s %s\n# TYPE ashlar_heap_%s %s\n", name,
-			      totals[i].help, name, totals[i].counter ? "counter" : "gauge");
-		answer_format(a, "ashlar_heap_%s%s{pid=\"%d\"} %zu\n", name,
-			      totals[i].counter ? "_total" : "", (int)getpid(), total(&s, i));
-	}
-	answer_text(a, "# EOF\n");
+	report_print(answer_text, a, "M");
 }
 
 static void say_text(struct answer *a)
 {
 	answer_text(a, "ok\n");
-	stats_print(answer_text, a, NULL);
+	report_print(answer_text, a, NULL);
 }
 
 static void say_options(struct answer *a)
@@ -262,7 +253,8 @@ static const struct request {
 	void (*say)(struct answer *a);
 } requests[] = {
 	{ "hello", say_hello }, { "totals", say_totals }, { "stats text", say_text },
-	{ "stats json", say_json }, { "stats openmetrics", say_openmetrics }, { "map", say_map }, { "options", say_options }, { "purge", say_purge },
+	{ "stats json", say_json }, { "stats openmetrics", say_openmetrics }, { "map", say_map },
+	{ "map json", say_map_json }, { "options", say_options }, { "purge", say_purge },
 	{ "profile", say_profile },
 };
 

@@ -50,6 +50,13 @@ struct source {
 	 * contents are then undefined, memory is as before.
 	 */
 	bool (*purge)(const struct source_range *ranges, unsigned int n);
+
+	/*
+	 * The same when the system wants the memory: until then contents stay, and a
+	 * write takes the page back. False if the system refused: nothing is changed
+	 * then. NULL where the source cannot.
+	 */
+	bool (*purge_lazy)(const struct source_range *ranges, unsigned int n);
 };
 
 extern const struct source source_anon;

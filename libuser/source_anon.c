@@ -35,6 +35,16 @@ static bool anon_purge(const struct source_range *ranges, unsigned int n)
 	return ok;
 }
 
+static bool anon_purge_lazy(const struct source_range *ranges, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		atomic_fetch_add_explicit(&source_purge_calls, 1, memory_order_relaxed);
+		if (!os_purge_lazy(ranges[i].addr, ranges[i].len))
+			return false;
+	}
+	return true;
+}
+
 _Atomic size_t source_purge_calls;
 
 const struct source source_anon = {
@@ -44,4 +54,5 @@ const struct source source_anon = {
 	.ready = anon_ready,
 	.commit = anon_commit,
 	.purge = anon_purge,
+	.purge_lazy = anon_purge_lazy,
 };

@@ -42,6 +42,9 @@ static struct stat dev_id;	/* what the descriptor was when it was opened */
 static bool dev_refused;	/* no such device: not tried again */
 static bool dev_used;		/* something is or was mapped from it */
 
+/* The first byte of the device that was mapped: it names the heap. 0: none yet. */
+static _Atomic uintptr_t dev_first;
+
 static bool same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_rdev == b->st_rdev;
@@ -110,9 +113,14 @@ static bool dev_ready(void)
  */
 static bool map_range(int fd, char *addr, size_t len)
 {
+	uintptr_t none = 0;
+
 	dev_used = true;
-	return mmap(addr, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-		    (off_t)(uintptr_t)addr) != MAP_FAILED;
+	if (mmap(addr, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+		 (off_t)(uintptr_t)addr) == MAP_FAILED)
+		return false;
+	atomic_compare_exchange_strong(&dev_first, &none, (uintptr_t)addr);
+	return true;
 }
 
 static size_t commit_at(int fd, char *addr, size_t len, unsigned int node)
@@ -186,6 +194,17 @@ static bool dev_purge(const struct source_range *ranges, unsigned int n)
 	}
 	errno = saved;
 	return ok;
+}
+
+size_t source_device_lazy(void)
+{
+	uintptr_t at = atomic_load_explicit(&dev_first, memory_order_relaxed);
+	struct ashlar_stat arg = { .size = sizeof(arg), .addr = at };
+	int saved = errno, fd = at ? source_device_fd() : -1;
+	bool ok = fd >= 0 && ioctl(fd, ASHLAR_IOC_STAT, &arg) == 0;
+
+	errno = saved;
+	return ok ? arg.lazy << EXTENT_SHIFT : 0;
 }
 
 void source_device_leave(char *addr, size_t len, unsigned int node)

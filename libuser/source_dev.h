@@ -21,6 +21,9 @@ int source_device_fd(void);
  */
 void source_device_leave(char *addr, size_t len, unsigned int node);
 
+/* Bytes of the heap that are purged lazily and not yet taken or touched; 0 if unknown. */
+size_t source_device_lazy(void);
+
 /* Around fork(): take the lock before, then release or reset it after. */
 void source_device_prefork(void);
 void source_device_fork(bool child);

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "stats.h"
 
-#include <errno.h>
-#include <stdarg.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "conf.h"
 #include "os.h"
+#include "source_dev.h"
 #include "thread.h"
 
 static size_t less(size_t a, size_t b)
@@ -147,7 +144,9 @@ static void add_heap(struct stats_arena *out, struct pageheap *h)
 	pageheap_stats(h, &hs);
 	out->pactive += less(hs.active, slab_pages(h));
 	out->pdirty += hs.dirty;
-	out->resident += (hs.active + hs.dirty + hs.untouched) << PAGE_SHIFT;
+	out->pmuzzy += hs.muzzy;
+	out->lazily += hs.lazily;
+	out->resident += (hs.active + hs.dirty + hs.muzzy + hs.untouched) << PAGE_SHIFT;
 	out->mapped += hs.extents << EXTENT_SHIFT;
 	out->retained += hs.retained << EXTENT_SHIFT;
 	out->purges += hs.purges;
@@ -199,12 +198,17 @@ void stats_collect(struct stats *s)
 	s->cached = a.cached;
 	s->active = a.pactive << PAGE_SHIFT;
 	s->dirty = a.pdirty << PAGE_SHIFT;
+	s->muzzy = a.pmuzzy << PAGE_SHIFT;
+	s->lazily_purged = a.lazily << PAGE_SHIFT;
+	s->lazy = source_device_lazy();
 	s->metadata = a.metadata;
 	s->resident = a.resident;
 	s->mapped = a.mapped;
 	s->retained = a.retained;
 	s->purges = a.purges;
 	s->purged = a.purged << PAGE_SHIFT;
+	s->fills = a.fills;
+	s->flushes = a.flushes;
 	s->threads = a.threads;
 	s->arenas = arenas();
 	for (unsigned int i = 0; i < ash_npageheaps; i++) {
@@ -264,7 +268,7 @@ static size_t heap_resident(struct pageheap *h)
 	used_huge = hs.huge * EXTENT_PAGES - hs.untouched;
 	return hs.device * EXTENT_PAGES +
 	       corrected(less(hs.huge, hs.device) * EXTENT_PAGES, &huge) +
-	       corrected(less(hs.active + hs.dirty, used_huge), &small);
+	       corrected(less(hs.active + hs.dirty + hs.muzzy, used_huge), &small);
 }
 
 size_t stats_resident(void)
@@ -284,210 +288,65 @@ const char *stats_backend(void)
 	return !s.device ? "anon" : s.device == s.extents ? "device" : "mixed";
 }
 
-/* --- the report ---------------------------------------------------------------------- */
+/* --- extents one by one --------------------------------------------------------------- */
 
-struct report {
-	void (*write)(void *arg, const char *text);
-	void *arg;
-	char line[192];		/* columns collect here */
-	size_t len;
+/* Whole pages of a word are read without the heap's lock: one in motion is shown in between. */
+static void describe(const struct window *w, size_t i, struct stats_extent *out)
+{
+	const volatile struct extent *e = window_extent(w, i);
+	const struct source *source = e->source;
+
+	*out = (struct stats_extent){
+		.addr = w->base + (i << EXTENT_SHIFT),
+		.node = w->node,
+		.state = e->state,
+		.source = source,
+		.used = e->nused,
+		.dirty = e->ndirty - e->nmuzzy,
+		.muzzy = e->nmuzzy,
+		.huge = e->intact,
+	};
+}
+
+void stats_for_extents(void (*fn)(const struct stats_extent *e, void *arg), void *arg)
+{
+	for (unsigned int k = 0; k < ash_npageheaps; k++) {
+		struct pageheap *h = ash_pageheaps[k];
+		unsigned int n = *(volatile unsigned int *)&h->nwindows;
+
+		for (unsigned int i = 0; i < n; i++) {
+			size_t extents = atomic_load(&h->windows[i]->grown) >> EXTENT_SHIFT;
+
+			for (size_t x = 0; x < extents; x++) {
+				struct stats_extent e;
+
+				describe(h->windows[i], x, &e);
+				fn(&e, arg);
+			}
+		}
+	}
+}
+
+struct occupancy_of {
+	struct stats_occupancy *out;
+	unsigned int node;	/* STATS_ALL: all */
 };
 
-static void to_stderr(void *arg, const char *text)
+static void add_occupancy(const struct stats_extent *e, void *arg)
 {
-	size_t len = strlen(text);
+	struct occupancy_of *o = arg;
 
-	(void)arg;
-	while (len) {
-		ssize_t n = write(STDERR_FILENO, text, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return;
-		text += n;
-		len -= (size_t)n;
-	}
-}
-
-/* Text right-aligned in @width more columns; left-aligned if that is negative. */
-static void column(struct report *r, int width, const char *text)
-{
-	size_t len = strlen(text), w = (size_t)(width < 0 ? -width : width);
-
-	for (; width > 0 && w > len && r->len < sizeof(r->line) - 2; w--)
-		r->line[r->len++] = ' ';
-	for (const char *s = text; *s && r->len < sizeof(r->line) - 2; s++)
-		r->line[r->len++] = *s;
-	for (; width < 0 && w > len && r->len < sizeof(r->line) - 2; w--)
-		r->line[r->len++] = ' ';
-}
-
-static void number(struct report *r, int width, size_t value)
-{
-	char digits[24];
-
-	ash_format(digits, sizeof(digits), "%zu", value);
-	column(r, width, digits);
-}
-
-static void end_line(struct report *r)
-{
-	r->line[r->len++] = '\n';
-	r->line[r->len] = '\0';
-	r->len = 0;
-	r->write(r->arg, r->line);
-}
-
-static void headings(struct report *r, const char *title, const char *const *names, unsigned int n)
-{
-	end_line(r);
-	column(r, 0, title);
-	end_line(r);
-	for (unsigned int i = 0; i < n; i++)
-		column(r, 12, names[i]);
-	end_line(r);
-}
-
-static void numbers(struct report *r, const size_t *values, unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++)
-		number(r, 12, values[i]);
-	end_line(r);
-}
-
-static void total(struct report *r, const char *name, size_t value, const char *meaning)
-{
-	column(r, -14, name);
-	number(r, 18, value);
-	column(r, 0, "  ");
-	column(r, 0, meaning);
-	end_line(r);
-}
-
-static void print_totals(struct report *r)
-{
-	struct stats s;
-
-	stats_collect(&s);
-	s.resident = stats_resident();
-	total(r, "allocated", s.allocated, "bytes in live blocks");
-	total(r, "  small", s.small, "in slots of slabs");
-	total(r, "  large", s.large, "in pages of their own");
-	total(r, "cached", s.cached, "bytes free in thread caches and depots");
-	total(r, "active", s.active, "bytes in pages in use");
-	total(r, "dirty", s.dirty, "bytes in free pages that decay will give back");
-	total(r, "metadata", s.metadata, "bytes of our own records");
-	total(r, "resident", s.resident, "bytes in RAM");
-	total(r, "mapped", s.mapped, "bytes in extents with memory");
-	total(r, "  device", s.device << EXTENT_SHIFT, "from /dev/ashlar");
-	total(r, "  huge", s.huge << EXTENT_SHIFT, "on huge pages, or meant to be");
-	total(r, "retained", s.retained, "bytes of address space kept without memory");
-	total(r, "fallbacks", s.fallbacks, "extents that the device did not have");
-	total(r, "purges", s.purges, "runs of purging");
-	total(r, "  calls", s.purge_calls, "system calls for them");
-	total(r, "  purged", s.purged, "bytes given back");
-	total(r, "arenas", s.arenas, "made so far");
-	total(r, "threads", s.threads, "with a cache");
-}
-
-static void print_nodes(struct report *r)
-{
-	static const char *const names[] = { "node", "active", "dirty", "retained", "extents",
-					     "huge", "device", "fallbacks" };
-
-	headings(r, "Nodes (bytes; extents in numbers)", names, ARRAY_SIZE(names));
-	for (unsigned int i = 0; i < ash_npageheaps; i++) {
-		struct pageheap_stats h;
-
-		pageheap_stats(ash_pageheaps[i], &h);
-		numbers(r, (size_t[]){ ash_pageheaps[i]->node, h.active << PAGE_SHIFT,
-			h.dirty << PAGE_SHIFT, h.retained << EXTENT_SHIFT, h.extents, h.huge,
-			h.device, h.fallbacks }, ARRAY_SIZE(names));
-	}
-}
-
-static void print_arenas(struct report *r)
-{
-	static const char *const names[] = { "arena", "node", "threads", "small", "large",
-					     "cached", "fills", "flushes" };
-	unsigned int n = arenas();
-
-	headings(r, "Arenas (bytes; what belongs to a node is with its first arena)", names,
-		 ARRAY_SIZE(names));
-	for (unsigned int i = 0; i < n; i++) {
-		struct stats_arena a;
-
-		stats_arena(i, &a);
-		numbers(r, (size_t[]){ i, arena_at(i)->heap->node, a.threads, a.small, a.large,
-			a.cached, a.fills, a.flushes }, ARRAY_SIZE(names));
-	}
-}
-
-static void print_bins(struct report *r)
-{
-	static const char *const names[] = { "size", "outside", "depots", "slabs", "not full",
-					     "bytes", "used %", "fills", "flushes" };
-
-	headings(r, "Bins (outside: blocks that are live or in thread caches)", names,
-		 ARRAY_SIZE(names));
-	for (unsigned int c = 1; c <= CLASS_SMALL_LAST; c++) {
-		size_t size = sizeclasses[c].size;
-		struct bin_stats b;
-
-		stats_bin(STATS_ALL, c, &b);
-		if (!b.fills && !b.flushes && !b.depot)
-			continue;
-		numbers(r, (size_t[]){ size, stats_bin_outside(&b), b.depot, b.nslabs, b.nonfull,
-			b.pages << PAGE_SHIFT,
-			stats_bin_outside(&b) * size * 100 / max(b.pages << PAGE_SHIFT, (size_t)1),
-			b.fills, b.flushes }, ARRAY_SIZE(names));
-	}
-}
-
-static void print_large(struct report *r)
-{
-	static const char *const names[] = { "size", "now", "made" };
-
-	headings(r, "Large blocks (now: live or in thread caches; size 0: huge ones)", names,
-		 ARRAY_SIZE(names));
-	for (unsigned int c = CLASS_LARGE_FIRST; c <= CLASS_HUGE; c++) {
-		struct stats_large l;
-
-		stats_large(STATS_ALL, c, &l);
-		if (l.made)
-			numbers(r, (size_t[]){ c < CLASS_HUGE ? sizeclasses[c].size : 0,
-				less(l.made, l.gone), l.made }, ARRAY_SIZE(names));
-	}
-}
-
-void stats_print(void (*write)(void *arg, const char *text), void *arg, const char *opts)
-{
-	static const struct {
-		char letter;
-		void (*print)(struct report *r);
-	} parts[] = {
-		{ 'g', print_totals }, { 'n', print_nodes }, { 'a', print_arenas },
-		{ 'b', print_bins }, { 'l', print_large },
-	};
-	struct report r = { .write = write ? write : to_stderr, .arg = arg };
-	int saved = errno;
-
-	if (!thread_ready())
+	if (e->state != EXTENT_LIVE || (o->node != STATS_ALL && o->node != e->node))
 		return;
-	column(&r, 0, "___ Begin Ashlar statistics ___");
-	end_line(&r);
-	for (unsigned int i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (!opts || !strchr(opts, parts[i].letter))
-			parts[i].print(&r);
-	}
-	column(&r, 0, "--- End Ashlar statistics ---");
-	end_line(&r);
-	errno = saved;
+	o->out->extents[(e->used * 10 + EXTENT_PAGES - 1) / EXTENT_PAGES]++;
+	if (e->used && e->source && e->source->purge_unit == EXTENT_SIZE)
+		o->out->pinned += (size_t)(e->dirty + e->muzzy) << PAGE_SHIFT;
 }
 
-__attribute__((destructor)) static void print_at_exit(void)
+void stats_occupancy(unsigned int node, struct stats_occupancy *out)
 {
-	if (conf.stats_print)
-		stats_print(NULL, NULL, NULL);
+	struct occupancy_of o = { .out = out, .node = node };
+
+	memset(out, 0, sizeof(*out));
+	stats_for_extents(add_occupancy, &o);
 }

@@ -8,7 +8,7 @@
  *
  *	active    = pages of slabs and of large blocks
  *	allocated = active - free slots - what thread caches and depots hold
- *	resident  = active + dirty + untouched rest of huge pages + metadata
+ *	resident  = active + dirty + muzzy + untouched rest of huge pages + metadata
  *	mapped    = extents with memory
  *	retained  = extents without: address kept
  *
@@ -27,11 +27,14 @@
 struct stats {
 	size_t allocated, small, large;	/* live blocks; of them small, large or huge */
 	size_t cached;			/* free blocks in thread caches and depots */
-	size_t active, dirty, metadata, resident, mapped, retained;
+	size_t active, dirty, muzzy, metadata, resident, mapped, retained;
+	size_t lazy;			/* of the device's, in the kernel's words */
 	size_t extents, huge, device;	/* extents with memory; of them huge, the device's */
 	size_t fallbacks;		/* extents the device did not have, since start */
 	size_t purges, purged;		/* runs, and bytes given back, since start */
+	size_t lazily_purged;		/* bytes made muzzy since start */
 	size_t purge_calls;		/* system calls for them */
+	size_t fills, flushes;		/* of thread caches, since start */
 	size_t threads, arenas;
 };
 
@@ -51,9 +54,9 @@ size_t stats_resident(void);
  */
 struct stats_arena {
 	size_t threads;
-	size_t pactive, pdirty;			/* pages */
+	size_t pactive, pdirty, pmuzzy;		/* pages */
 	size_t mapped, retained, resident, metadata;	/* bytes */
-	size_t purges, purged;			/* runs, pages */
+	size_t purges, purged, lazily;		/* runs, pages, pages made muzzy */
 	size_t small, small_made, small_gone;	/* live bytes; blocks since start */
 	size_t large, large_made, large_gone;
 	size_t fills, flushes;
@@ -81,10 +84,28 @@ void stats_large(unsigned int index, unsigned int class, struct stats_large *out
 /* Where extents with memory come from: "device", "anon", or "mixed". */
 const char *stats_backend(void);
 
-/*
- * A report in text, piece by piece to @write (NULL: standard error). Letters of
- * @opts (may be NULL) leave parts out: g general, n nodes, a arenas, b bins, l large.
- */
-void stats_print(void (*write)(void *arg, const char *text), void *arg, const char *opts);
+/* One extent that has, or had, memory. Counts are of pages. */
+struct stats_extent {
+	char *addr;
+	unsigned int node;
+	enum extent_state state;
+	const struct source *source;	/* NULL: none yet */
+	unsigned int used, dirty, muzzy;
+	bool huge;			/* on huge pages, or meant to be */
+};
+
+/* Call @fn for each, by node and address, while threads go on. */
+void stats_for_extents(void (*fn)(const struct stats_extent *e, void *arg), void *arg);
+
+/* How full extents with memory are. */
+struct stats_occupancy {
+	/* [0]: nothing used; [i]: more than (i - 1) / 10 of the pages and up to i / 10. */
+	size_t extents[11];
+	/* Bytes free and dirty that cannot go back before their extent is empty: the device's. */
+	size_t pinned;
+};
+
+/* Of kernel node @node, or STATS_ALL. A walk over all extents. */
+void stats_occupancy(unsigned int node, struct stats_occupancy *out);
 
 #endif /* ASHLAR_STATS_H */

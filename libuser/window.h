@@ -34,8 +34,8 @@ enum extent_state {
 /*
  * 2 MB of a window. Guarded by the page heap's lock.
  *
- *	used & dirty == 0
- *	nused == popcount(used), ndirty == popcount(dirty)
+ *	used & dirty == 0, muzzy & ~dirty == 0
+ *	nused == popcount(used), ndirty == popcount(dirty), nmuzzy == popcount(muzzy)
  *	longest == longest run of zeroes in used
  *	nused == 0 <=> bit set in the window's free map (or being purged)
  *	0 < nused < 512 <=> linked in the heap's bucket[longest]
@@ -43,15 +43,16 @@ enum extent_state {
 struct extent {
 	struct bits used;	/* page belongs to a span */
 	struct bits dirty;	/* page is free and may hold anything but zeroes */
+	struct bits muzzy;	/* of those: purged lazily since it was used */
 	struct extent *next, *prev;	/* bucket */
 	struct extent *dnext, *dprev;	/* list of extents with dirty pages, oldest first */
 	const struct source *source;	/* NULL while FRESH */
-	uint16_t nused, ndirty, longest;
+	uint16_t nused, ndirty, nmuzzy, longest;
 	uint8_t state;		/* enum extent_state */
 	uint8_t window;		/* index of its window */
 	bool on_dirty;		/* linked in dnext/dprev */
 	bool huge;		/* on huge pages, or meant to be */
-	bool torn;		/* huge, but single pages of it were given back */
+	bool intact;		/* huge, and no page of it was given back since */
 };
 
 /* A slab's record: its fields are slab.h's, its room is set aside here. */

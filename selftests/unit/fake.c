@@ -122,6 +122,23 @@ static bool anon_purge(const struct source_range *ranges, unsigned int n)
 	return take_back(ranges, n, ANON, PAGE_SIZE);
 }
 
+/* As the kernel may: every other page is taken at once, the rest never. */
+static bool anon_purge_lazy(const struct source_range *ranges, unsigned int n)
+{
+	if (fake.lazy_fails)
+		return false;
+	for (unsigned int i = 0; i < n; i++) {
+		char *addr = ranges[i].addr, *end = addr + ranges[i].len;
+
+		wrong_unless(ranges[i].len && !((uintptr_t)addr % PAGE_SIZE) &&
+			     *owner_of(addr - (uintptr_t)addr % EXTENT_SIZE) == ANON);
+		fake.lazy_bytes += ranges[i].len;
+		for (; addr < end; addr += 2 * PAGE_SIZE)
+			madvise(addr, PAGE_SIZE, MADV_DONTNEED);
+	}
+	return true;
+}
+
 static bool device_purge(const struct source_range *ranges, unsigned int n)
 {
 	return take_back(ranges, n, DEVICE, EXTENT_SIZE);
@@ -140,12 +157,18 @@ static bool device_ready(void)
 const struct source source_anon = {
 	.name = "anon", .purge_unit = PAGE_SIZE, .recommit = false,
 	.ready = anon_ready, .commit = anon_commit, .purge = anon_purge,
+	.purge_lazy = anon_purge_lazy,
 };
 
 const struct source source_device = {
 	.name = "device", .purge_unit = EXTENT_SIZE, .recommit = true,
 	.ready = device_ready, .commit = device_commit, .purge = device_purge,
 };
+
+size_t source_device_lazy(void)
+{
+	return 0;
+}
 
 int source_device_fd(void)
 {
@@ -174,6 +197,8 @@ void fake_start(const char *options)
 	cr_assert_eq(conf_parse(options, "test"), 0);
 	for (unsigned int i = 0; i < ash_npageheaps; i++)
 		pageheap_set_decay(ash_pageheaps[i], conf.dirty_decay_ms);
+	for (unsigned int i = 0; i < ash_npageheaps; i++)
+		pageheap_set_muzzy_decay(ash_pageheaps[i], conf.muzzy_decay_ms);
 }
 
 static uint64_t state;

@@ -23,12 +23,14 @@ struct fake {
 	size_t device_left;	/* extents it can give; SIZE_MAX at first */
 	size_t anon_left;	/* the same of the anonymous source */
 	bool purge_fails;
+	bool lazy_fails;	/* the kernel has no lazy purge */
 	bool os_fails;		/* os_commit(): no memory for maps and records */
 	uint64_t now;		/* ms */
 	/* Called while pages are on their way back: no lock is held then. */
 	void (*during_purge)(const struct source_range *ranges, unsigned int n);
 	/* Counted. */
 	size_t commits, purges, purged_ranges, purged_bytes;
+	size_t lazy_bytes;	/* purged lazily */
 	size_t wrong;		/* requests that no caller may make; 0 */
 };
 

@@ -177,3 +177,91 @@ Test(purge, nothing_to_do)
 	cr_assert_eq(purge_heap(heap, fake.now, PURGE_ALL), 0);
 	cr_assert_eq(fake.purges, 0);
 }
+
+static size_t muzzy(void)
+{
+	struct pageheap_stats s;
+
+	pageheap_stats(heap, &s);
+	return s.muzzy;
+}
+
+/* Dirty pages become muzzy in their time, and muzzy ones go in theirs. */
+Test(purge, muzzy_in_two_steps)
+{
+	size_t had = 0;
+
+	pageheap_set_muzzy_decay(heap, 6400);
+	scatter(1000);
+	for (int i = 0; i < 200; i++) {
+		fake.now += 100;
+		purge_heap(heap, fake.now, PURGE_DECAY);
+		cr_assert(pageheap_consistent(heap));
+		cr_assert_leq(fake.purged_bytes, fake.lazy_bytes, "none before it was muzzy");
+		had = max(had, muzzy());
+	}
+	cr_assert(had > 500 && had <= 1000, "%zu muzzy at most", had);
+	cr_assert(dirty() == 0 && muzzy() == 0);
+	cr_assert_eq(fake.lazy_bytes, 1000 * PAGE_SIZE);
+	cr_assert_eq(fake.purged_bytes, 1000 * PAGE_SIZE);
+	cr_assert_eq(fake.wrong, 0);
+}
+
+Test(purge, muzzy_for_ever_and_used_again)
+{
+	char *p[300];
+	bool zeroed;
+
+	pageheap_set_decay(heap, 0);
+	pageheap_set_muzzy_decay(heap, -1);
+	scatter(300);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert(dirty() == 0 && muzzy() == 300 && fake.purged_bytes == 0);
+	/* What the system may have taken is not known to be zero. */
+	for (int i = 0; i < 300; i++) {
+		p[i] = pageheap_alloc(heap, 1, 1, &zeroed);
+		cr_assert_not(zeroed);
+	}
+	cr_assert(muzzy() == 0 && dirty() == 0 && pageheap_consistent(heap));
+	for (int i = 0; i < 300; i++)
+		pageheap_free(p[i], 1);
+	cr_assert(dirty() == 300 && muzzy() == 0 && pageheap_consistent(heap));
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert_eq(muzzy(), 300);
+	/* Everything means muzzy pages too. */
+	purge_heap(heap, fake.now, PURGE_ALL);
+	cr_assert(muzzy() == 0 && dirty() == 0 && fake.purged_bytes == 300 * PAGE_SIZE);
+	p[0] = pageheap_alloc(heap, 1, 1, &zeroed);
+	cr_assert(zeroed && pageheap_consistent(heap));
+	cr_assert_eq(fake.wrong, 0);
+}
+
+Test(purge, muzzy_whole_extents)
+{
+	char *p = pageheap_alloc_huge(heap, 4 * EXTENT_PAGES, EXTENT_SIZE, NULL);
+
+	memset(p, 1, 4 * EXTENT_SIZE);
+	pageheap_set_decay(heap, 0);
+	pageheap_set_muzzy_decay(heap, -1);
+	pageheap_free(p, 4 * EXTENT_PAGES);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert(muzzy() == 4 * EXTENT_PAGES && dirty() == 0 && pageheap_consistent(heap));
+	cr_assert_eq(pageheap_alloc_huge(heap, 2 * EXTENT_PAGES, EXTENT_SIZE, NULL), p, "muzzy before fresh");
+	cr_assert(muzzy() == 2 * EXTENT_PAGES && pageheap_consistent(heap));
+	pageheap_set_muzzy_decay(heap, 0);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert(muzzy() == 0 && pageheap_consistent(heap));
+	cr_assert_eq(fake.purged_bytes, 2 * EXTENT_SIZE);
+	cr_assert_eq(fake.wrong, 0);
+}
+
+Test(purge, by_force_where_there_is_no_lazy_way)
+{
+	fake.lazy_fails = true;
+	pageheap_set_decay(heap, 0);
+	pageheap_set_muzzy_decay(heap, 6400);
+	scatter(100);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert(muzzy() == 0 && dirty() == 0 && fake.purged_bytes == 100 * PAGE_SIZE);
+	cr_assert(pageheap_consistent(heap));
+}
