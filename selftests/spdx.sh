@@ -27,7 +27,7 @@ while IFS= read -r -d '' file; do
 	[ -n "$expected" ] || continue
 	count=$((count + 1))
 	said=$(head -n 5 "$file" | sed -n 's/.*SPDX-License-Identifier: *//p' |
-	       sed 's, *\(\*/\|-->\)\? *$,,' | head -n 1)
+	       sed 's, *\(\*/\|-->\)\? *$,,; s/",$//' | head -n 1)
 	[ "$said" = "$expected" ] ||
 		wrong+=("$file: says '${said:-nothing}', must say '$expected'")
 done < <(git ls-files -z)
