@@ -16,6 +16,7 @@
 #include <dlfcn.h>
 #include <unwind.h>
 
+#include "ashlar.h"
 #include "block.h"
 
 #define OPERATOR	__attribute__((weak, visibility("default")))
@@ -310,6 +311,47 @@ OPERATOR void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t align, not
 
 	(void)nothrow;
 	return likely(p) ? p : new_nothrow_slow(any_new_array, size, align, replaced);
+}
+
+/* --- new that says what it gave --------------------------------------------------------- */
+
+/*
+ * The proposal of C++'s committee as tcmalloc and LLVM's libc++ have it: the block and
+ * its usable bytes, all of which are the caller's; it is freed by operator delete with
+ * either size. hot or cold is advice, which is not taken. A program that replaced the
+ * plain operators gets its own, with the size it asked for.
+ */
+struct sized_ptr {
+	void *p;
+	size_t n;
+};
+
+OPERATOR struct sized_ptr __size_returning_new(size_t size)
+{
+	void *p = _Znwm(size);
+
+	return (struct sized_ptr){ p, REPLACED(_Znwm, cxx_new) ? size : ashlar_malloc_usable_size(p) };
+}
+
+OPERATOR struct sized_ptr __size_returning_new_aligned(size_t size, size_t align)
+{
+	void *p = _ZnwmSt11align_val_t(size, align);
+
+	return (struct sized_ptr){ p, REPLACED(_ZnwmSt11align_val_t, cxx_new_aligned) ? size :
+				   ashlar_malloc_usable_size(p) };
+}
+
+OPERATOR struct sized_ptr __size_returning_new_hot_cold(size_t size, uint8_t hot_cold)
+{
+	(void)hot_cold;
+	return __size_returning_new(size);
+}
+
+OPERATOR struct sized_ptr __size_returning_new_aligned_hot_cold(size_t size, size_t align,
+								uint8_t hot_cold)
+{
+	(void)hot_cold;
+	return __size_returning_new_aligned(size, align);
 }
 
 /* --- delete -------------------------------------------------------------------------------- */

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include <malloc.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "tap.h"
 
@@ -58,8 +60,46 @@ static void *quiet_aligned_array(size_t n)
 	return operator new[](n, std::align_val_t(64), std::nothrow);
 }
 
+/* As users of the proposal declare them. */
+struct sized_ptr_t { void *p; size_t n; };
+enum class hot_cold_t : uint8_t {};
+extern "C" {
+sized_ptr_t __size_returning_new(size_t);
+sized_ptr_t __size_returning_new_aligned(size_t, std::align_val_t);
+sized_ptr_t __size_returning_new_hot_cold(size_t, hot_cold_t);
+sized_ptr_t __size_returning_new_aligned_hot_cold(size_t, std::align_val_t, hot_cold_t);
+}
+
+static void *returning(size_t n) { return __size_returning_new(n).p; }
+static void *returning_aligned(size_t n) { return __size_returning_new_aligned(n, std::align_val_t(64)).p; }
+
+/* The size is at least what was asked for, all of it may be written, either size frees it. */
+static void size_returning()
+{
+	bool all = true, exact = true;
+
+	for (size_t n = 1; n < 5000000; n = n * 3 / 2 + 1) {
+		sized_ptr_t a = __size_returning_new(n), b = __size_returning_new_hot_cold(n, hot_cold_t(255));
+		sized_ptr_t c = __size_returning_new_aligned(n, std::align_val_t(256));
+		sized_ptr_t d = __size_returning_new_aligned_hot_cold(n, std::align_val_t(32), hot_cold_t(0));
+
+		for (sized_ptr_t s : { a, b, c, d }) {
+			all &= s.p && s.n >= n;
+			exact &= s.n == malloc_usable_size(s.p);
+			memset(s.p, 1, s.n);
+		}
+		all &= (uintptr_t)c.p % 256 == 0 && (uintptr_t)d.p % 32 == 0;
+		operator delete(a.p, a.n);
+		operator delete(b.p, n);
+		operator delete(c.p, c.n, std::align_val_t(256));
+		operator delete(d.p, std::align_val_t(32));
+	}
+	OK(all, "__size_returning_new: blocks of at least the size, aligned");
+	OK(exact, "__size_returning_new: the size is the usable one");
+}
+
 typedef void *(*alloc_fn)(size_t);
-static const alloc_fn loud[] = { plain, array, aligned, aligned_array };
+static const alloc_fn loud[] = { plain, array, aligned, aligned_array, returning, returning_aligned };
 static const alloc_fn silent[] = { quiet, quiet_array, quiet_aligned, quiet_aligned_array };
 
 static void failing()
@@ -168,6 +208,7 @@ static void rescued()
 int main()
 {
 	failing();
+	size_returning();
 	pairs();
 	language();
 	rescued();

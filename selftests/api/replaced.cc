@@ -7,6 +7,9 @@
 
 #include "tap.h"
 
+struct sized_ptr_t { void *p; size_t n; };
+extern "C" sized_ptr_t __size_returning_new(size_t);
+
 static int made, gone;
 static const size_t header = 16;
 
@@ -47,6 +50,10 @@ int main()
 	p = HIDE(operator new[](100, std::nothrow));
 	operator delete[](p, std::nothrow);
 	OK(made == 5 && gone == 5, "nothrow array", "%d made, %d gone", made, gone);
+	sized_ptr_t sized = __size_returning_new(100);
+	operator delete(sized.p, sized.n);
+	OK(made == 6 && gone == 6 && sized.n == 100, "size-returning new", "%d made, %d gone, size %zu",
+	   made, gone, sized.n);
 	OK(!operator new(HIDE((size_t)1 << 62), std::nothrow), "what it throws is caught by nothrow");
 	return tap_end();
 }
