@@ -113,55 +113,30 @@ static void say_hello(struct answer *a)
 		      stats_backend());
 }
 
-/* struct stats, one row a field. */
 static const struct {
 	const char *name;
-	size_t offset;
-	bool counter;		/* since start; else as of now */
-	const char *help;
+	size_t offset;		/* of a size_t in struct stats */
 } totals[] = {
-#define TOTAL(field, counter, help)	{ #field, offsetof(struct stats, field), counter, help }
-	TOTAL(allocated, false, "Bytes in live blocks."),
-	TOTAL(small, false, "Bytes in live blocks in slots of slabs."),
-	TOTAL(large, false, "Bytes in live blocks in pages of their own."),
-	TOTAL(cached, false, "Bytes free in thread caches and depots."),
-	TOTAL(active, false, "Bytes in pages in use."),
-	TOTAL(dirty, false, "Bytes in free pages that decay will give back."),
-	TOTAL(metadata, false, "Bytes of the library's own records."),
-	TOTAL(resident, false, "Bytes in RAM."),
-	TOTAL(mapped, false, "Bytes in extents with memory."),
-	TOTAL(retained, false, "Bytes of address space kept without memory."),
-	TOTAL(extents, false, "Extents with memory."),
-	TOTAL(huge, false, "Extents on huge pages, or meant to be."),
-	TOTAL(device, false, "Extents from the device."),
-	TOTAL(fallbacks, true, "Extents that the device did not have."),
-	TOTAL(purges, true, "Runs of purging."),
-	TOTAL(purged, true, "Bytes given back."),
-	TOTAL(purge_calls, true, "System calls to purge."),
-	TOTAL(threads, false, "Threads with a cache."),
-	TOTAL(arenas, false, "Arenas made so far."),
+#define TOTAL(field)	{ #field, offsetof(struct stats, field) }
+	TOTAL(allocated), TOTAL(small), TOTAL(large), TOTAL(cached), TOTAL(active), TOTAL(dirty),
+	TOTAL(muzzy), TOTAL(lazy), TOTAL(metadata), TOTAL(resident), TOTAL(mapped),
+	TOTAL(retained), TOTAL(extents), TOTAL(huge), TOTAL(device), TOTAL(fallbacks),
+	TOTAL(purges), TOTAL(purged), TOTAL(lazily_purged), TOTAL(purge_calls), TOTAL(fills),
+	TOTAL(flushes), TOTAL(threads), TOTAL(arenas),
 #undef TOTAL
 };
 
-static void collect(struct stats *s)
-{
-	stats_collect(s);
-	s->resident = stats_resident();
-}
-
-static size_t total(const struct stats *s, unsigned int i)
-{
-	return *(const size_t *)((const char *)s + totals[i].offset);
-}
-
+/* Cheap: what a watcher asks of every process each second or two. */
 static void say_totals(struct answer *a)
 {
 	struct stats s;
 
-	collect(&s);
+	stats_collect(&s);
+	s.resident = stats_resident();
 	answer_text(a, "ok\n");
 	for (unsigned int i = 0; i < ARRAY_SIZE(totals); i++)
-		answer_format(a, "%s %zu\n", totals[i].name, total(&s, i));
+		answer_format(a, "%s %zu\n", totals[i].name,
+			      *(const size_t *)((const char *)&s + totals[i].offset));
 }
 
 static void say_json(struct answer *a)

@@ -26,6 +26,7 @@ static void print_inside(pid_t pid)
 	line("cached", (uint64_t)answer_value(text, "cached"), "free in thread caches and depots");
 	line("active", (uint64_t)answer_value(text, "active"), "in pages in use");
 	line("dirty", (uint64_t)answer_value(text, "dirty"), "in free pages that decay will give back");
+	line("lazy", (uint64_t)answer_value(text, "muzzy"), "in pages that the system may take when it wants memory");
 	line("metadata", (uint64_t)answer_value(text, "metadata"), "of the library's own records");
 	line("resident", (uint64_t)answer_value(text, "resident"), "in RAM");
 	line("device", (uint64_t)answer_value(text, "device") * EXTENT_BYTES, "from /dev/ashlar");

@@ -108,11 +108,11 @@ static void print_process(const struct process *p, unsigned int nodes)
 
 	printf("%8d %-16.16s %9s", (int)p->pid, p->name, human(p->rss));
 	if (heap)
-		printf(" %9s %9s", human((uint64_t)answer_value(heap, "allocated")),
-		       human((uint64_t)answer_value(heap, "dirty") +
-			     (uint64_t)answer_value(heap, "lazy")));
+		printf(" %9s %9s %9s", human((uint64_t)answer_value(heap, "allocated")),
+		       human((uint64_t)answer_value(heap, "dirty")),
+		       human((uint64_t)answer_value(heap, "muzzy")));
 	else
-		printf(" %9s %9s", "-", "-");
+		printf(" %9s %9s %9s", "-", "-", "-");
 	printf(" %9s %4u %%", human(p->on_device), process_huge_percent(p));
 	for (unsigned int i = 0; i < nodes; i++)
 		printf(" %8s", human(p->on_node[i]));
@@ -135,8 +135,8 @@ static void print_round(const struct process *list, unsigned int n)
 	printf("%sashlarctl top%s  %u processes, %s in RAM%s\n", sgr("1"), sgr("0"), n, human(rss),
 	       batch ? "" : "   (q ends)");
 	print_pool_line(pools, npools);
-	printf("%s%8s %-16s %9s %9s %9s %9s %6s", sgr("7"), "PID", "NAME", "RSS", "HEAP",
-	       "FREE", "DEVICE", "HUGE");
+	printf("%s%8s %-16s %9s %9s %9s %9s %9s %6s", sgr("7"), "PID", "NAME", "RSS", "HEAP",
+	       "DIRTY", "LAZY", "DEVICE", "HUGE");
 	for (unsigned int i = 0; i < nodes; i++)
 		printf("    NODE%u", i);
 	printf("%s\n", sgr("0"));
