@@ -14,6 +14,8 @@
 #include "process.h"
 
 #define PATIENCE_MS	10000
+#define STEP_MS		20
+#define APPEAR_MS	400
 
 /* Its number in its own namespace: what it calls itself. */
 static pid_t inner_pid(pid_t pid)
@@ -70,6 +72,20 @@ static bool find_socket(pid_t pid, char *path, size_t size)
 	if (list)
 		fclose(list);
 	return found;
+}
+
+/*
+ * The same, for up to @ms: a process that has only just started, or whose descriptors
+ * were all closed, needs a moment.
+ */
+static bool wait_for_socket(pid_t pid, char *path, size_t size, unsigned int ms)
+{
+	for (unsigned int waited = 0; !find_socket(pid, path, size); waited += STEP_MS) {
+		if (waited >= ms)
+			return false;
+		poll(NULL, 0, STEP_MS);
+	}
+	return true;
 }
 
 /* Connected to @pid itself, of user @uid, and to nobody who put a socket in its place; else -errno. */
@@ -170,7 +186,9 @@ static void explain_no_socket(const struct process *p, char *why, size_t size)
 			 (int)p->pid, p->name, (int)p->pid);
 }
 
-char *ask(pid_t pid, const char *request, size_t *len, char *why, size_t size)
+/* @appear_ms: how long to wait for a socket that is not there yet. */
+static char *ask_for(pid_t pid, const char *request, size_t *len, char *why, size_t size,
+		     unsigned int appear_ms)
 {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	char *text = NULL;
@@ -184,7 +202,7 @@ char *ask(pid_t pid, const char *request, size_t *len, char *why, size_t size)
 	}
 	/* Twice: a process whose descriptors were all closed opens its socket anew when asked. */
 	for (unsigned int i = 0; i < 2 && !text; i++) {
-		if (!find_socket(pid, path, sizeof(path))) {
+		if (!wait_for_socket(pid, path, sizeof(path), i ? APPEAR_MS : appear_ms)) {
 			explain_no_socket(&p, why, size);
 			return NULL;
 		}
@@ -219,10 +237,15 @@ char *ask(pid_t pid, const char *request, size_t *len, char *why, size_t size)
 	return NULL;
 }
 
+char *ask(pid_t pid, const char *request, size_t *len, char *why, size_t size)
+{
+	return ask_for(pid, request, len, why, size, 0);
+}
+
 char *ask_or_fail(pid_t pid, const char *request, size_t *len)
 {
 	char why[512];
-	char *text = ask(pid, request, len, why, sizeof(why));
+	char *text = ask_for(pid, request, len, why, sizeof(why), APPEAR_MS);
 
 	if (!text)
 		fail("%s", why);

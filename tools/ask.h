@@ -11,7 +11,7 @@
  */
 char *ask(pid_t pid, const char *request, size_t *len, char *why, size_t size);
 
-/* The same, or fail() with the sentence. */
+/* The same, or fail() with the sentence; a process that has just started is waited for. */
 char *ask_or_fail(pid_t pid, const char *request, size_t *len);
 
 /* "name value" lines: the value of @name, 0 if there is none. */
