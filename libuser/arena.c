@@ -352,6 +352,22 @@ void arena_bin_stats(struct arena *a, unsigned int class, struct bin_stats *out)
 	bin_unlock(b);
 }
 
+void arena_discard(struct arena *a, struct slab *s)
+{
+	struct bin *b = &a->bins[s->class];
+
+	bin_lock(a, b);
+	if (s->nfree)
+		slab_unlink(b, s);
+	b->out -= (size_t)(s->nslots - s->nfree);
+	b->nslabs--;
+	b->pages -= s->npages;
+	bits_set_range(&s->free, 0, s->nslots);
+	s->nfree = s->nslots;
+	bin_unlock(b);
+	slab_destroy(s);
+}
+
 /* --- arenas ---------------------------------------------------------------------------- */
 
 unsigned int arena_limit(void)
@@ -392,14 +408,40 @@ static struct arena *create(unsigned int node, bool reserved)
 	return a;
 }
 
+/* A retired arena of @node, alive again. Under arenas_lock. */
+static struct arena *revive(unsigned int node)
+{
+	unsigned int n = atomic_load_explicit(&ash_narenas, memory_order_relaxed);
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct arena *a = ash_arenas[i];
+
+		if (!a->retired || a->heap != pageheap_of_node(node))
+			continue;
+		a->retired = false;
+		atomic_store(&a->destroyed, false);
+		return a;
+	}
+	return NULL;
+}
+
 struct arena *arena_create(unsigned int node)
 {
 	struct arena *a;
 
 	lock_take(&arenas_lock);
-	a = create(node, true);
+	a = revive(node);
+	if (!a)
+		a = create(node, true);
 	lock_drop(&arenas_lock);
 	return a;
+}
+
+void arena_retire(struct arena *a)
+{
+	lock_take(&arenas_lock);
+	a->retired = true;
+	lock_drop(&arenas_lock);
 }
 
 struct arena *arena_get(unsigned int index)
@@ -413,7 +455,7 @@ struct arena *arena_get(unsigned int index)
 			;
 		lock_drop(&arenas_lock);
 	}
-	return index < n ? ash_arenas[index] : NULL;
+	return index < n && !ash_arenas[index]->destroyed ? ash_arenas[index] : NULL;
 }
 
 struct arena *arena_choose(unsigned int node)

@@ -48,6 +48,8 @@ struct arena {
 	_Atomic size_t depot_bytes;	/* in all depots; relaxed, a bound not a count */
 	unsigned int index;		/* constant */
 	bool reserved;			/* constant: for those who ask for it by index alone */
+	_Atomic bool destroyed;		/* no arena to ask for until arena_create() takes it */
+	bool retired;			/* destroyed and empty; guarded by arenas_lock */
 	struct pageheap *heap;		/* constant */
 	struct bin bins[CLASS_SMALL_LAST + 1];
 };
@@ -58,7 +60,10 @@ extern _Atomic unsigned int ash_narenas;	/* created so far; [0, n) are not NULL 
 /* The arena a new thread on @node should use; created if that spreads the load. */
 struct arena *arena_choose(unsigned int node);
 
-/* Another arena on @node, beyond what arena_choose() makes. NULL: too many. */
+/*
+ * Another arena on @node, beyond what arena_choose() makes: a destroyed one of that
+ * node, or a new one. NULL: too many.
+ */
 struct arena *arena_create(unsigned int node);
 
 /* Arena @index; made, with those before it, if it is one of arena_limit(). NULL: none. */
@@ -83,6 +88,12 @@ void arena_flush(struct arena *a, unsigned int class, void **blocks, unsigned in
 void arena_age_depots(struct arena *a, bool all);
 
 void arena_bin_stats(struct arena *a, unsigned int class, struct bin_stats *out);
+
+/* All slots of @s, one of @a's slabs, are free, whoever had them; so are its pages. */
+void arena_discard(struct arena *a, struct slab *s);
+
+/* A destroyed arena may be taken again. */
+void arena_retire(struct arena *a);
 
 /* Around fork. */
 void arenas_prefork(void);

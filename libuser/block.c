@@ -123,11 +123,19 @@ void *mid_malloc(size_t size)
 	return likely(p) ? p : slow_malloc(size);
 }
 
+/* A large block from @a: the node's, or where it may be reset the arena's own. */
+static void *large_from(struct arena *a, size_t size, size_t align, bool *zeroed)
+{
+	if (unlikely(a->reserved))
+		return large_alloc_owned(a->heap, a->index, size, align, zeroed);
+	return large_alloc(a->heap, size, align, zeroed);
+}
+
 /* A large block past the cache, on @t's account. */
 static void *large_fresh(struct tcache *t, size_t size, size_t align, bool *zeroed)
 {
 	struct arena *a = thread_arena(t);
-	void *p = a ? large_alloc(a->heap, size, align, zeroed) : NULL;
+	void *p = a ? large_from(a, size, align, zeroed) : NULL;
 	struct block b;
 
 	if (p && !t->disabled && block_find(p, &b))
@@ -248,7 +256,7 @@ void *block_alloc_from(struct arena *a, size_t align, size_t size, bool zero)
 	else if (size <= SMALL_MAX && align <= PAGE_SIZE)
 		p = small_direct(a, sizeclass_small(size));
 	else
-		p = large_alloc(a->heap, max(size, LARGE_MIN), max(align, PAGE_SIZE), &zeroed);
+		p = large_from(a, max(size, LARGE_MIN), max(align, PAGE_SIZE), &zeroed);
 	if (p && zero && !zeroed)
 		memset(p, 0, size);
 	return p;

@@ -223,7 +223,7 @@ int ctl_arena_index(size_t i, unsigned int *index)
 	unsigned int n = atomic_load_explicit(&ash_narenas, memory_order_acquire);
 
 	*index = i == CTL_ARENAS_ALL || i == n ? STATS_ALL : (unsigned int)i;
-	return i < n || *index == STATS_ALL ? 0 : ENOENT;
+	return (i < n && !ash_arenas[i]->destroyed) || *index == STATS_ALL ? 0 : ENOENT;
 }
 
 /* --- doors ---------------------------------------------------------------------------- */

@@ -8,8 +8,10 @@
 #include "ashlar.h"
 #include "block.h"
 #include "conf.h"
+#include "large.h"
 #include "os.h"
 #include "purge.h"
+#include "reset.h"
 #include "stats.h"
 
 /* --- this thread ---------------------------------------------------------------------- */
@@ -84,6 +86,99 @@ static int thread_idle(const struct ctl_call *c, const union ctl_value *v)
 {
 	tcache_flush(c, v);
 	purge_heaps(os_now_ms(), PURGE_DECAY);
+	return 0;
+}
+
+/* The question is a size, the answer how many blocks of its class may be cached. */
+static int get_ncached_max(const struct ctl_call *c, union ctl_value *v)
+{
+	struct tcache *t = thread_cache();
+
+	(void)c;
+	if (v->z > LARGE_MAX)
+		return EINVAL;
+	v->z = t->disabled ? 0 : t->bins[sizeclass_of(v->z)].cap_max;
+	return 0;
+}
+
+/* Decimal digits at *@s; *@s moves behind them. */
+static bool digits(const char **s, size_t *value)
+{
+	const char *p = *s;
+
+	for (*value = 0; *p >= '0' && *p <= '9' && *value < SIZE_LIMIT / 10; p++)
+		*value = *value * 10 + (size_t)(*p - '0');
+	if (p == *s)
+		return false;
+	*s = p;
+	return true;
+}
+
+/* jemalloc's "from-to:blocks|from-to:blocks", sizes in bytes; all or nothing. */
+static bool each_range(const char *s, void (*fn)(struct tcache *t, size_t from, size_t to, size_t n))
+{
+	size_t from, to, n;
+
+	for (;; s++) {
+		if (!digits(&s, &from) || *s++ != '-' || !digits(&s, &to) || *s++ != ':' ||
+		    !digits(&s, &n) || (*s && *s != '|') || from > to)
+			return false;
+		if (fn)
+			fn(thread_cache(), from, min(to, LARGE_MAX), n);
+		if (!*s)
+			return true;
+	}
+}
+
+static void bound_range(struct tcache *t, size_t from, size_t to, size_t n)
+{
+	for (unsigned int k = 1; k <= CLASS_LARGE_LAST; k++) {
+		size_t size = sizeclasses[k].size;
+
+		if (sizeclass_round(from) <= size && size <= sizeclass_round(to))
+			t->bins[k].cap_max = (uint16_t)min(n, (size_t)8191);
+	}
+}
+
+static int set_ncached_max(const struct ctl_call *c, const union ctl_value *v)
+{
+	struct tcache *t = thread_cache();
+
+	(void)c;
+	if (t->disabled || !v->str || !each_range(v->str, NULL))
+		return EINVAL;
+	/* The stacks grow anew, to their new bounds. */
+	tcache_destroy(t);
+	each_range(v->str, bound_range);
+	return 0;
+}
+
+static int get_tcache_max(const struct ctl_call *c, union ctl_value *v)
+{
+	struct tcache *t = thread_cache();
+
+	(void)c;
+	v->z = 0;
+	for (unsigned int k = 1; k <= CLASS_LARGE_LAST && !t->disabled; k++) {
+		if (t->bins[k].cap_max)
+			v->z = sizeclasses[k].size;
+	}
+	return 0;
+}
+
+static int set_tcache_max(const struct ctl_call *c, const union ctl_value *v)
+{
+	struct tcache *t = thread_cache();
+
+	(void)c;
+	if (t->disabled || v->z > LARGE_MAX)
+		return EINVAL;
+	tcache_destroy(t);
+	tcache_bind(t, t->arena);
+	for (unsigned int k = 1; k <= CLASS_LARGE_LAST; k++) {
+		if (sizeclasses[k].size > v->z)
+			t->bins[k].cap_max = 0;
+	}
 	return 0;
 }
 
@@ -182,12 +277,40 @@ static int arena_decay(const struct ctl_call *c, const union ctl_value *v)
 	return for_heaps(c, decay_now, 0);
 }
 
-/* An arena cannot be emptied under its users: large blocks are the node's, not the arena's. */
-static int not_possible(const struct ctl_call *c, const union ctl_value *v)
+/* One arena that "arenas.create" made. Its blocks in this thread's cache go first. */
+static int one_created(const struct ctl_call *c, struct arena **a)
 {
-	(void)c;
+	unsigned int index;
+	int err = ctl_arena_index(c->index[0], &index);
+
+	if (err)
+		return err;
+	if (index == STATS_ALL || !ash_arenas[index]->reserved)
+		return EFAULT;
+	*a = ash_arenas[index];
+	if (!thread_cache()->disabled)
+		tcache_flush_all(thread_cache());
+	return 0;
+}
+
+static int reset_arena(const struct ctl_call *c, const union ctl_value *v)
+{
+	struct arena *a;
+	int err = one_created(c, &a);
+
 	(void)v;
-	return EOPNOTSUPP;
+	if (!err)
+		arena_reset(a);
+	return err;
+}
+
+static int destroy_arena(const struct ctl_call *c, const union ctl_value *v)
+{
+	struct arena *a;
+	int err = one_created(c, &a);
+
+	(void)v;
+	return err ? err : arena_destroy(a) ? 0 : EFAULT;
 }
 
 int ctl_get_dirty_decay(const struct ctl_call *c, union ctl_value *v)
@@ -287,7 +410,11 @@ static int get_lookup(const struct ctl_call *c, union ctl_value *v)
 		v->u = slab_of(b.w, p)->arena;
 		return 0;
 	}
-	/* A large block is its node's: the node's first arena stands for it. */
+	if (b.class == CLASS_HUGE && large_owner(b.w, window_page(b.w, p))) {
+		v->u = large_owner(b.w, window_page(b.w, p)) - 1;
+		return 0;
+	}
+	/* Any other large block is its node's: the node's first arena stands for it. */
 	for (unsigned int i = 0; i < ash_narenas; i++) {
 		if (ash_arenas[i]->heap == ash_pageheaps[b.w->heap]) {
 			v->u = i;
@@ -352,6 +479,9 @@ static const struct ctl_row rows[] = {
 	CTL_RO("thread.deallocatedp", POINTER, get_thread_countp, .arg = offsetof(struct tcache, deallocated)),
 	CTL_RW("thread.tcache.enabled", BOOL, get_tcache_enabled, set_tcache_enabled),
 	CTL_ACT("thread.tcache.flush", tcache_flush),
+	CTL_RW("thread.tcache.max", SIZE, get_tcache_max, set_tcache_max),
+	CTL_RO("thread.tcache.ncached_max.read_sizeclass", SIZE, get_ncached_max, .flags = CTL_ASKS),
+	CTL_WO("thread.tcache.ncached_max.write", STRING, set_ncached_max),
 	CTL_ACT("thread.idle", thread_idle),
 
 	CTL_RO("tcache.create", UNSIGNED, get_tcache_create, .flags = CTL_ALWAYS),
@@ -361,8 +491,8 @@ static const struct ctl_row rows[] = {
 	CTL_RO("arena.#.initialized", BOOL, get_initialized),
 	CTL_ACT("arena.#.decay", arena_decay),
 	CTL_ACT("arena.#.purge", arena_purge),
-	CTL_ACT("arena.#.reset", not_possible),
-	CTL_ACT("arena.#.destroy", not_possible),
+	CTL_ACT("arena.#.reset", reset_arena),
+	CTL_ACT("arena.#.destroy", destroy_arena),
 	CTL_RO("arena.#.dss", STRING, ctl_get_text, .text = "disabled"),
 	CTL_RW("arena.#.dirty_decay_ms", SSIZE, ctl_get_dirty_decay, set_dirty_decay),
 	CTL_RW("arena.#.muzzy_decay_ms", SSIZE, ctl_get_muzzy_decay, set_muzzy_decay),

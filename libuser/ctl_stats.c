@@ -7,7 +7,9 @@
 
 #include "ashlar.h"
 #include "block.h"
+#include "os.h"
 #include "report.h"
+#include "smaps.h"
 #include "stats.h"
 
 /* --- the snapshot ------------------------------------------------------------------- */
@@ -16,15 +18,23 @@
 static struct {
 	_Atomic uint64_t epoch;
 	_Atomic size_t allocated, active, metadata, resident, mapped, retained;
+	_Atomic size_t dirty, muzzy, lazy, pinned, cached;
 } now;
 
 static int set_epoch(const struct ctl_call *c, const union ctl_value *v)
 {
+	struct stats_occupancy o;
 	struct stats s;
 
 	(void)c;
 	(void)v;
 	stats_collect(&s);
+	stats_occupancy(STATS_ALL, &o);
+	now.dirty = s.dirty;
+	now.muzzy = s.muzzy;
+	now.lazy = s.lazy;
+	now.pinned = o.pinned;
+	now.cached = s.cached;
 	now.allocated = s.allocated;
 	now.active = s.active;
 	now.metadata = s.metadata;
@@ -163,6 +173,48 @@ static int get_source(const struct ctl_call *c, union ctl_value *v)
 	return 0;
 }
 
+/* arg: offset of a size_t in struct smaps. */
+static int get_smaps(const struct ctl_call *c, union ctl_value *v)
+{
+	struct smaps m;
+
+	if (!smaps_read(&m))
+		return EFAULT;
+	v->z = *(size_t *)((char *)&m + c->row->arg);
+	return 0;
+}
+
+static int get_pinned(const struct ctl_call *c, union ctl_value *v)
+{
+	struct stats_occupancy o;
+
+	(void)c;
+	stats_occupancy(STATS_ALL, &o);
+	v->z = o.pinned;
+	return 0;
+}
+
+static int get_node_pinned(const struct ctl_call *c, union ctl_value *v)
+{
+	struct stats_occupancy o;
+
+	if (c->index[0] >= OS_MAX_NODES || pageheap_of_node((unsigned int)c->index[0])->node != c->index[0])
+		return ENOENT;
+	stats_occupancy((unsigned int)c->index[0], &o);
+	v->z = o.pinned;
+	return 0;
+}
+
+/* Heaps are read without their locks. */
+static int get_approximate(const struct ctl_call *c, union ctl_value *v)
+{
+	v->z = 0;
+	for (unsigned int i = 0; i < ash_npageheaps; i++)
+		v->z += *(volatile size_t *)((char *)&ash_pageheaps[i]->stats + c->row->arg);
+	v->z <<= *c->row->text == 'p' ? PAGE_SHIFT : EXTENT_SHIFT;
+	return 0;
+}
+
 /* text: "p" pages, shown as bytes; "e" extents, likewise; "" a number. */
 static int get_node(const struct ctl_call *c, union ctl_value *v)
 {
@@ -188,6 +240,8 @@ static int get_node(const struct ctl_call *c, union ctl_value *v)
 #define BLOCKS(n, t, what)	CTL_RO("stats.arenas.#.bins.#." n, t, get_bin_blocks, .arg = what)
 #define LEXTENT(n, t, what)	CTL_RO("stats.arenas.#.lextents.#." n, t, get_lextent_stat, .arg = what)
 #define SOURCE(n, field)	CTL_RO("source." n, SIZE, get_source, .arg = offsetof(struct stats, field))
+#define SMAPS(n, field)		CTL_RO("source.smaps." n, SIZE, get_smaps, .arg = offsetof(struct smaps, field))
+#define APPROXIMATE(n, field, unit) CTL_RO("approximate_stats." n, SIZE, get_approximate, .arg = offsetof(struct pageheap_stats, field), .text = unit)
 #define NODE(n, field, unit)	CTL_RO("node.#." n, SIZE, get_node, .arg = offsetof(struct pageheap_stats, field), .text = unit)
 
 static const struct ctl_row rows[] = {
@@ -195,7 +249,12 @@ static const struct ctl_row rows[] = {
 
 	TOTAL(allocated), TOTAL(active), TOTAL(metadata), TOTAL(resident), TOTAL(mapped),
 	TOTAL(retained),
+	TOTAL(dirty), TOTAL(muzzy), TOTAL(lazy), TOTAL(pinned), TOTAL(cached),
 	CTL_IS("stats.metadata_thp", SIZE, 0),
+	/* At any time, without an epoch, a lock or a walk; of one moment each. */
+	APPROXIMATE("active", active, "p"), APPROXIMATE("dirty", dirty, "p"),
+	APPROXIMATE("muzzy", muzzy, "p"), APPROXIMATE("mapped", extents, "e"),
+	APPROXIMATE("retained", retained, "e"),
 	CTL_RO("stats.zero_reallocs", SIZE, get_zero_reallocs),
 
 	ARENA("nthreads", UNSIGNED, threads),
@@ -204,7 +263,7 @@ static const struct ctl_row rows[] = {
 	CTL_RO("stats.arenas.#.muzzy_decay_ms", SSIZE, ctl_get_muzzy_decay),
 	ARENA("pactive", SIZE, pactive),
 	ARENA("pdirty", SIZE, pdirty),
-	ARENA_ZERO("pmuzzy", SIZE),
+	ARENA("pmuzzy", SIZE, pmuzzy),
 	ARENA("mapped", SIZE, mapped),
 	ARENA("retained", SIZE, retained),
 	ARENA("resident", SIZE, resident),
@@ -217,7 +276,7 @@ static const struct ctl_row rows[] = {
 	ARENA("dirty_purged", U64, purged),
 	ARENA_ZERO("muzzy_npurge", U64),
 	ARENA_ZERO("muzzy_nmadvise", U64),
-	ARENA_ZERO("muzzy_purged", U64),
+	ARENA("muzzy_purged", U64, lazily),
 	ARENA("small.allocated", SIZE, small),
 	ARENA("small.nmalloc", U64, small_made),
 	ARENA("small.ndalloc", U64, small_gone),
@@ -254,9 +313,18 @@ static const struct ctl_row rows[] = {
 	SOURCE("fallbacks", fallbacks),
 	SOURCE("purge_calls", purge_calls),
 	SOURCE("purged", purged),
+	SOURCE("lazily_purged", lazily_purged),
+	SOURCE("lazy", lazy),
+	CTL_RO("source.pinned", SIZE, get_pinned),
+	SMAPS("resident", resident), SMAPS("huge", huge), SMAPS("lazy_free", lazy_free),
+	SMAPS("swapped", swapped),
 	NODE("active", active, "p"),
 	NODE("dirty", dirty, "p"),
+	NODE("muzzy", muzzy, "p"),
 	NODE("retained", retained, "e"),
+	CTL_RO("node.#.pinned", SIZE, get_node_pinned),
+	NODE("purged", purged, "p"),
+	NODE("purges", purges, ""),
 	NODE("extents", extents, ""),
 	NODE("huge", huge, ""),
 	NODE("device", device, ""),

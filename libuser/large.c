@@ -24,9 +24,30 @@ static void *huge_alloc(struct pageheap *h, size_t size, size_t align, bool *zer
 		return NULL;
 	p = pageheap_alloc_huge(h, pages, align, zeroed);
 	if (p) {
+		window_spans(window_of(p))[window_page(window_of(p), p) + 1] = 0;
 		mark(p, CLASS_HUGE, pages);
 		count(h->large_made, CLASS_HUGE);
 	}
+	return p;
+}
+
+void *large_alloc_owned(struct pageheap *h, unsigned int arena, size_t size, size_t align,
+			bool *zeroed)
+{
+	size_t good = sizeclass_round(max(size, LARGE_MIN)), pages = good >> PAGE_SHIFT;
+	void *p;
+
+	if (!good || pages > UINT32_MAX)
+		return NULL;
+	if (pages < EXTENT_PAGES && align <= EXTENT_SIZE)
+		p = pageheap_alloc(h, (unsigned int)pages, (unsigned int)(align >> PAGE_SHIFT), zeroed);
+	else
+		p = pageheap_alloc_huge(h, pages, align, zeroed);
+	if (!p)
+		return NULL;
+	window_spans(window_of(p))[window_page(window_of(p), p) + 1] = arena + 1;
+	mark(p, CLASS_HUGE, pages);
+	count(h->large_made, CLASS_HUGE);
 	return p;
 }
 

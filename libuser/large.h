@@ -16,6 +16,20 @@
  */
 void *large_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed);
 
+/*
+ * The same as pages that know their arena, so that all of an arena's can be found:
+ * in the maps a huge block, whatever its size, with the arena's number in the
+ * spanmap's second word. Every other huge block has 0 there.
+ */
+void *large_alloc_owned(struct pageheap *h, unsigned int arena, size_t size, size_t align,
+			bool *zeroed);
+
+/* Index + 1 of the arena that the huge block at page @at of @w belongs to; 0: the node's. */
+static inline uint32_t large_owner(const struct window *w, size_t at)
+{
+	return ((volatile uint32_t *)window_spans(w))[at + 1];
+}
+
 /* A large block's pages go back to their heap. */
 void large_free_span(void *p, unsigned int class);
 

@@ -82,7 +82,7 @@ void tcache_bind(struct tcache *t, struct arena *a)
 		memset(t->near + size, (int)c, sizeclasses[c].size + 1 - size);
 	if (!t->sampling.wait)
 		t->countdown = sample_next(&t->sampling, 0, TCACHE_EVENT_BYTES, &due);
-	t->large_max = t->large_room = conf.large_bytes;
+	t->large_max = t->large_room = a->reserved ? 0 : conf.large_bytes;
 	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
 		size_t size = sizeclasses[c].size, most;
 

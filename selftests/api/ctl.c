@@ -57,8 +57,8 @@ static void rules(void)
 	len = sizeof(z);
 	OK(ashlar_ctl("tcache.flush", &z, &len, NULL, 0) == EPERM, "what is only written cannot be read");
 	OK(ashlar_ctl("arena.0.purge", &z, &len, NULL, 0) == EPERM, "an action takes no value");
-	OK(act("arena.0.reset") == EOPNOTSUPP && act("arena.0.destroy") == EOPNOTSUPP,
-	   "what cannot be done says so");
+	OK(act("arena.0.reset") == EFAULT && act("arena.0.destroy") == EFAULT && act("arena.4096.reset") == EFAULT,
+	   "an arena that threads share cannot be reset");
 	OK(act("arena.4000.purge") == ENOENT && act("arena.99999999999.purge") == ENOENT &&
 	   act("arena.-1.purge") == ENOENT && act("arena.x.purge") == ENOENT, "an arena that is not there");
 }
@@ -123,7 +123,9 @@ static void names(void)
 		{ "stats.arenas.0.bins.0.curslabs", 8 }, { "stats.arenas.0.bins.0.nonfull_slabs", 8 },
 		{ "stats.arenas.0.lextents.0.curlextents", 8 }, { "source.backend", 8 },
 		{ "source.device.extents", 8 }, { "source.fallbacks", 8 }, { "node.0.active", 8 },
-		{ "node.0.dirty", 8 }, { "node.0.retained", 8 }, { "node.0.extents", 8 }, { "node.0.huge", 8 },
+		{ "node.0.dirty", 8 }, { "node.0.retained", 8 }, { "node.0.extents", 8 }, { "node.0.muzzy", 8 }, { "node.0.pinned", 8 }, { "stats.pinned", 8 }, { "stats.lazy", 8 },
+		{ "stats.muzzy", 8 }, { "stats.dirty", 8 }, { "stats.cached", 8 }, { "approximate_stats.active", 8 },
+		{ "source.lazy", 8 }, { "source.pinned", 8 }, { "opt.stats_print_opts", 8 }, { "node.0.huge", 8 },
 	};
 	unsigned int wrong = 0;
 
@@ -136,6 +138,65 @@ static void names(void)
 		}
 	}
 	OK(!wrong, "the names, each with its type");
+}
+
+static size_t ncached_max(size_t size)
+{
+	size_t n = 0, len = sizeof(n);
+
+	return ashlar_ctl("thread.tcache.ncached_max.read_sizeclass", &n, &len, &size, sizeof(size)) ? SIZE_MAX : n;
+}
+
+static int bound(const char *ranges)
+{
+	return ashlar_ctl("thread.tcache.ncached_max.write", NULL, NULL, &ranges, sizeof(ranges));
+}
+
+static void bounds(void)
+{
+	size_t max = 1024, was = size_of("thread.tcache.max"), usual = ncached_max(64);
+
+	OK(was == size_of("opt.tcache_max") && usual > 0, "thread.tcache.max");
+	OK(!bound("50-200:10|16384-16384:2") && ncached_max(48) == usual && ncached_max(64) == 10 &&
+	   ncached_max(200) == 10 && ncached_max(256) != 10 && ncached_max(16384) == 2, "thread.tcache.ncached_max.write");
+	OK(bound("50-200") == EINVAL && bound("") == EINVAL && bound("9-8:1") == EINVAL && bound("1-2:x") == EINVAL &&
+	   bound("1-2:7|") == EINVAL && ncached_max(1) != 7, "not what is no range");
+	free(HIDE(malloc(64)));
+	OK(!ashlar_ctl("thread.tcache.max", NULL, NULL, &max, sizeof(max)) && size_of("thread.tcache.max") == 1024 &&
+	   ncached_max(1025) == 0 && ncached_max(1024) > 0, "thread.tcache.max set");
+	free(HIDE(malloc(5000)));
+	ashlar_ctl("thread.tcache.max", NULL, NULL, &was, sizeof(was));
+}
+
+/* Lazily purged memory is still counted, and still usable. */
+static void muzzy(void)
+{
+	ssize_t zero = 0, never = -1, dirty_was, muzzy_was;
+	size_t was = size_of("approximate_stats.muzzy"), lazy;
+	char *p;
+
+	read_as("arenas.dirty_decay_ms", &dirty_was, sizeof(dirty_was));
+	read_as("arenas.muzzy_decay_ms", &muzzy_was, sizeof(muzzy_was));
+	OK(!ashlar_ctl("arena.4096.muzzy_decay_ms", NULL, NULL, &never, sizeof(never)) &&
+	   !read_as("arena.0.muzzy_decay_ms", &zero, sizeof(zero)) && zero == -1, "arena.<i>.muzzy_decay_ms");
+	zero = 0;
+	p = HIDE(malloc(20 * MB));
+	memset(p, 1, 20 * MB);
+	free(p);
+	ashlar_ctl("arenas.dirty_decay_ms", NULL, NULL, &zero, sizeof(zero));
+	act("arena.4096.decay");
+	epoch();
+	lazy = size_of("stats.muzzy");
+	if (size_of("source.device.extents"))
+		SKIP("free memory is muzzy", "the device's is purged by force");
+	else
+		OK(lazy >= was + 20 * MB && size_of("stats.dirty") == 0 && size_of("source.smaps.lazy_free") >= 20 * MB,
+		   "free memory is muzzy, and the kernel knows", "%zu, lazy free %zu", lazy, size_of("source.smaps.lazy_free"));
+	act("arena.4096.purge");
+	epoch();
+	OK(size_of("stats.muzzy") == 0 && size_of("stats.dirty") == 0, "purge takes it");
+	ashlar_ctl("arenas.dirty_decay_ms", NULL, NULL, &dirty_was, sizeof(dirty_was));
+	ashlar_ctl("arenas.muzzy_decay_ms", NULL, NULL, &muzzy_was, sizeof(muzzy_was));
 }
 
 static void settings(void)
@@ -163,6 +224,8 @@ static void settings(void)
 	free(HIDE(malloc(100)));
 	OK(!ashlar_ctl("thread.tcache.enabled", NULL, NULL, &on, 1) && !act("thread.tcache.flush") &&
 	   !act("thread.idle"), "and on");
+	bounds();
+	muzzy();
 }
 
 static void *elsewhere(void *arg)
@@ -174,6 +237,78 @@ static void *elsewhere(void *arg)
 	*(unsigned int *)arg = is;
 	free(HIDE(malloc(100)));
 	return NULL;
+}
+
+static size_t bytes_now(void)
+{
+	epoch();
+	return size_of("stats.allocated");
+}
+
+/* Blocks of all kinds in arena @index, some freed again; what is left goes at once. */
+static void discard(unsigned int index)
+{
+	static const size_t sizes[] = { 1, 24, 500, 5000, 14336, 16384, 100000, 1835008, 3 << 20, 9 << 20 };
+	int flags = ASHLAR_MALLOCX_ARENA(index) | ASHLAR_MALLOCX_TCACHE_NONE;
+	enum { EACH = 60 };
+	static void *others[10][5], *p[10][EACH];
+	bool kept = true, zero = true, found = true;
+	unsigned int again, where;
+	size_t before, len, n = 0;
+	char name[64];
+
+	act("thread.tcache.flush");
+	for (int round = 0; round < 3; round++) {
+		n = 0;
+		for (int i = 0; i < 10; i++) {
+			for (int k = 0; k < 5; k++)
+				memset(others[i][k] = ashlar_mallocx(sizes[i], ASHLAR_MALLOCX_TCACHE_NONE), i, sizes[i]);
+		}
+		before = bytes_now();
+		for (int i = 0; i < 10; i++) {
+			int each = sizes[i] > MB ? 3 : EACH;
+
+			for (int k = 0; k < each; k++) {
+				p[i][k] = ashlar_mallocx(sizes[i], flags);
+				memset(p[i][k], 0xee, sizes[i]);
+				len = sizeof(where);
+				found &= !ashlar_ctl("arenas.lookup", &where, &len, &p[i][k], sizeof(void *)) &&
+					 where == index;
+				n += ashlar_sallocx(p[i][k], 0);
+			}
+			for (int k = 0; k < each; k += 3) {
+				n -= ashlar_sallocx(p[i][k], 0);
+				ashlar_dallocx(p[i][k], flags);
+			}
+		}
+		OK(bytes_now() - before == n, "an arena's blocks are counted", "%zu, not %zu", bytes_now() - before, n);
+		snprintf(name, sizeof(name), "arena.%u.%s", index, round == 2 ? "destroy" : "reset");
+		OK(!act(name), round == 2 ? "destroy" : "reset");
+		OK(bytes_now() == before, "and none is left of them", "%zu, not %zu", bytes_now(), before);
+		for (int i = 0; i < 10; i++) {
+			for (int k = 0; k < 5; k++) {
+				for (size_t at = 0; at < sizes[i]; at += sizes[i] / 7 + 1)
+					kept &= ((char *)others[i][k])[at] == i;
+				ashlar_dallocx(others[i][k], ASHLAR_MALLOCX_TCACHE_NONE);
+			}
+		}
+		for (int i = 0; i < 10 && round < 2; i++) {
+			char *q = ashlar_mallocx(sizes[i], flags | ASHLAR_MALLOCX_ZERO);
+
+			for (size_t at = 0; at < sizes[i]; at++)
+				zero &= !q[at];
+			q = ashlar_rallocx(q, sizes[i] * 2, flags);
+			ashlar_dallocx(q, flags);
+		}
+	}
+	OK(found, "arenas.lookup knows them");
+	OK(kept, "blocks of other arenas are not touched");
+	OK(zero, "a reset arena serves on");
+	snprintf(name, sizeof(name), "arena.%u.purge", index);
+	OK(act(name) == ENOENT && !ashlar_mallocx(100, flags), "a destroyed one is none");
+	len = sizeof(again);
+	OK(!ashlar_ctl("arenas.create", &again, &len, NULL, 0) && again == index, "until it is made again");
+	ashlar_dallocx(HIDE(ashlar_mallocx(100, flags)), flags);
 }
 
 static void arenas(void)
@@ -189,6 +324,7 @@ static void arenas(void)
 	pthread_create(&t, NULL, elsewhere, &index);
 	pthread_join(t, NULL);
 	OK(index == n, "thread.arena", "%u, not %u", index, n);
+	discard(n);
 	index = 4000;
 	OK(ashlar_ctl("thread.arena", NULL, NULL, &index, sizeof(index)), "not one that is not there");
 }
