@@ -150,7 +150,7 @@ static size_t depot_bound(const struct arena *a)
 	/* A look without the lock: a bound need not be exact. */
 	size_t heap = *(volatile size_t *)&a->heap->stats.active << PAGE_SHIFT;
 
-	return max(heap / DEPOT_HEAP_SHARE, DEPOT_ARENA_BYTES);
+	return max(heap / DEPOT_HEAP_SHARE, min(heap / 8, DEPOT_ARENA_BYTES));
 }
 
 /* How many of @n slots the depot takes. */

@@ -38,7 +38,7 @@ const struct conf_row conf_rows[] = {
 	       "Bytes of address space to reserve; 0: the larger of 1 TB and 4 x RAM."),
 	NUMBER(narenas, 0, 0, 4094, "Arenas at the most; 0: four per CPU this process may use.", SAME),
 	BOOL(tcache, true, "Whether threads cache freed blocks.", SAME),
-	NUMBER(ncached_max, 256, 8, 8191, "Blocks of one size class a thread caches at the most."),
+	NUMBER(ncached_max, 255, 8, 8191, "Blocks of one size class a thread caches at the most."),
 	NUMBER(tcache_bytes, 64 * KB, 4 * KB, 16 * MB,
 	       "Bytes of one small size class a thread caches at the most."),
 	NUMBER(large_bytes, 2 * MB, 0, 512 * MB,

@@ -14,6 +14,7 @@
  * for the second time between two GCs; a thread that frees ten blocks needs no more.
  */
 #define CAP_FIRST	15u
+#define CAP_FIRST_BYTES	8192u
 
 /* Large blocks freed at a time. */
 #define LARGE_BATCH	64u
@@ -59,6 +60,12 @@ static void stack_drop(struct tcache *t, unsigned int class)
 /* A record of its own kind: meta_alloc() rounds up to the next power of two. */
 _Static_assert(sizeof(struct tcache) <= PAGE_SIZE, "the near table is as long as there is room");
 
+/* Of large slots fewer: what a first fill takes is more than many a thread ever needs. */
+static unsigned int cap_first(unsigned int class)
+{
+	return min(max(CAP_FIRST_BYTES / sizeclasses[class].size, 1u), CAP_FIRST);
+}
+
 /* After a fill or flush: more room if the stack is in demand. */
 static void stack_adapt(struct tcache *t, unsigned int class)
 {
@@ -66,7 +73,7 @@ static void stack_adapt(struct tcache *t, unsigned int class)
 
 	b->use++;
 	if (b->cap < b->cap_max && (!b->cap || b->use >= 2))
-		stack_grow(t, class, min(max(b->cap * 2u + 1, CAP_FIRST), (unsigned int)b->cap_max));
+		stack_grow(t, class, min(max(b->cap * 2u + 1, cap_first(class)), (unsigned int)b->cap_max));
 }
 
 void tcache_bind(struct tcache *t, struct arena *a)
