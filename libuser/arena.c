@@ -6,7 +6,11 @@
 #include "conf.h"
 #include "os.h"
 
-/* A depot's bound: of one bin, and of an arena's bins together (or 1/32 of the heap). */
+/*
+ * A depot's bound: of one bin, and of an arena's bins together. The latter is an eighth
+ * of a small heap, 1/32 of a large one, and a megabyte in between.
+ */
+#define DEPOT_LEAST		(256 * KB)
 #define DEPOT_BIN_BYTES		(256 * KB)
 #define DEPOT_ARENA_BYTES	(1 * MB)
 #define DEPOT_HEAP_SHARE	32
@@ -150,7 +154,7 @@ static size_t depot_bound(const struct arena *a)
 	/* A look without the lock: a bound need not be exact. */
 	size_t heap = *(volatile size_t *)&a->heap->stats.active << PAGE_SHIFT;
 
-	return max(heap / DEPOT_HEAP_SHARE, min(heap / 8, DEPOT_ARENA_BYTES));
+	return max(heap / DEPOT_HEAP_SHARE, min(max(heap / 8, DEPOT_LEAST), DEPOT_ARENA_BYTES));
 }
 
 /* How many of @n slots the depot takes. */

@@ -231,16 +231,17 @@ static size_t purge_batch(struct pageheap *h, size_t want, enum aim aim)
 	return gone;
 }
 
-/* As many batches as it takes, or one, until at most @limit pages of a kind are left. */
+/* As many batches as it takes, or as one caller may pay for, until at most @limit pages of a kind are left. */
 static size_t purge_down(struct pageheap *h, const size_t *pages, size_t limit, enum aim aim,
 			 enum purge_scope scope)
 {
+	unsigned int batches = 0;
 	size_t total = 0, gone;
 
 	while (*pages > limit) {
 		gone = purge_batch(h, *pages - limit, aim);
 		total += gone;
-		if (!gone || scope == PURGE_DECAY_BATCH)
+		if (!gone || (scope == PURGE_DECAY_BATCH && ++batches == PURGE_BATCHES))
 			break;
 	}
 	return total;

@@ -3,7 +3,9 @@
 
 /*
  * Pages of a slab: the fewest whose tail wastes at most 1/64, and the most
- * multiples of that with at most 8 pages and 512 slots. The reciprocal makes
+ * multiples of that with at most 8 pages and 512 slots; from 256 bytes on only as
+ * many as hold 8 slots (4 from 1 KB on), because a slab is free memory when its last
+ * slot is. The reciprocal makes
  * offset / size one multiplication: exact for offsets below 2^16, because
  * offset * (2^32 mod size) / 2^32 < 1 / size there.
  */
@@ -29,23 +31,23 @@ const struct sizeclass sizeclasses[NCLASSES] = {
 	SMALL(10, 160, 2, 8),
 	SMALL(11, 192, 1, 8),
 	SMALL(12, 224, 1, 8),
-	SMALL(13, 256, 1, 8),
-	SMALL(14, 320, 3, 6),
-	SMALL(15, 384, 2, 8),
-	SMALL(16, 448, 1, 8),
-	SMALL(17, 512, 1, 8),
-	SMALL(18, 640, 3, 6),
-	SMALL(19, 768, 3, 6),
-	SMALL(20, 896, 2, 8),
-	SMALL(21, 1024, 1, 8),
+	SMALL(13, 256, 1, 1),
+	SMALL(14, 320, 3, 3),
+	SMALL(15, 384, 2, 2),
+	SMALL(16, 448, 1, 1),
+	SMALL(17, 512, 1, 1),
+	SMALL(18, 640, 3, 3),
+	SMALL(19, 768, 3, 3),
+	SMALL(20, 896, 2, 2),
+	SMALL(21, 1024, 1, 1),
 	SMALL(22, 1280, 5, 5),
-	SMALL(23, 1536, 3, 6),
-	SMALL(24, 1792, 4, 8),
-	SMALL(25, 2048, 1, 8),
+	SMALL(23, 1536, 3, 3),
+	SMALL(24, 1792, 4, 4),
+	SMALL(25, 2048, 1, 2),
 	SMALL(26, 2560, 5, 5),
-	SMALL(27, 3072, 3, 6),
+	SMALL(27, 3072, 3, 3),
 	SMALL(28, 3584, 7, 7),
-	SMALL(29, 4096, 1, 8),
+	SMALL(29, 4096, 1, 4),
 	SMALL(30, 5120, 5, 5),
 	SMALL(31, 6144, 3, 6),
 	SMALL(32, 7168, 7, 7),

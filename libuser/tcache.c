@@ -22,6 +22,9 @@
 /* Look at the clock for decay no more often than this. */
 #define TICK_MS		50
 
+/* Collect at least so often, while anything is allocated: few events are no reason to keep all. */
+#define GC_MS		1000
+
 /* A stack of capacity cap has cap + 1 slots: base[-1] never holds a block. */
 static size_t stack_bytes(unsigned int cap)
 {
@@ -271,7 +274,12 @@ unsigned int tcache_event(struct tcache *t)
 	t->next_tick = now + TICK_MS;
 	tcache_count(t);
 	purge_heap(t->arena->heap, now, PURGE_DECAY_BATCH);
-	count_event(t);
+	if (now >= t->next_gc) {
+		t->next_gc = now + GC_MS;
+		gc(t);
+	} else {
+		count_event(t);
+	}
 	errno = saved;
 	return due;
 }

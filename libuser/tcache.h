@@ -84,6 +84,7 @@ struct tcache {
 	uint64_t allocated, deallocated;	/* as of the last tcache_count() */
 	uint64_t next_tick;	/* ms: when to look at decay again */
 	struct sampling sampling;	/* when the countdown ends, and why */
+	uint64_t next_gc;	/* ms: when to collect, at the latest */
 	void *remote[REMOTE_MAX];
 };
 
