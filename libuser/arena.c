@@ -152,7 +152,7 @@ static bool depot_grow(struct bin *b)
 static size_t depot_bound(const struct arena *a)
 {
 	/* A look without the lock: a bound need not be exact. */
-	size_t heap = *(volatile size_t *)&a->heap->stats.active << PAGE_SHIFT;
+	size_t heap = atomic_load_explicit(&a->heap->active_seen, memory_order_relaxed) << PAGE_SHIFT;
 
 	return max(heap / DEPOT_HEAP_SHARE, min(max(heap / 8, DEPOT_LEAST), DEPOT_ARENA_BYTES));
 }
@@ -322,8 +322,6 @@ void arena_age_depots(struct arena *a, bool all)
 		struct bin *b = &a->bins[c];
 		unsigned int n, want;
 
-		if (!*(volatile uint32_t *)&b->ndepot)
-			continue;
 		bin_lock(a, b);
 		want = all ? b->ndepot : (b->depot_low + 1) / 2;
 		b->depot_low = b->ndepot;

@@ -102,6 +102,7 @@ bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsign
 	bits_set_range(&e->used, first, n);
 	e->nused = (uint16_t)(e->nused + n);
 	h->stats.active += n;
+	atomic_store_explicit(&h->active_seen, h->stats.active, memory_order_relaxed);
 	if (was_dirty) {
 		bits_clear_range(&e->dirty, first, n);
 		e->ndirty = (uint16_t)(e->ndirty - was_dirty);
@@ -122,6 +123,7 @@ void extent_unuse(struct pageheap *h, struct extent *e, unsigned int first, unsi
 	e->nused = (uint16_t)(e->nused - n);
 	e->ndirty = (uint16_t)(e->ndirty + n);
 	h->stats.active -= n;
+	atomic_store_explicit(&h->active_seen, h->stats.active, memory_order_relaxed);
 	h->stats.dirty += n;
 }
 

@@ -49,6 +49,7 @@ struct pageheap {
 	struct pageheap_stats stats;
 	/* Large blocks of each class, huge ones as the last, since start; relaxed, no lock. */
 	_Atomic size_t large_made[NLARGE], large_gone[NLARGE];
+	_Atomic size_t active_seen;	/* stats.active, for those without the lock */
 	uint32_t kept[NLARGE];		/* lists of kept spans: see kept.h */
 	size_t kept_pages;
 	struct bits nonempty;		/* bit set <=> bucket not empty */
