@@ -126,8 +126,8 @@ static uint32_t name_of(struct sampling *s)
 	return s->name;
 }
 
-/* Under prof_lock, which a call of the library lets go: number of the stack at @frame. */
-static uint32_t stack_of(struct sampling *s, void **frame)
+/* Under prof_lock once it returns: number of the stack at @frame. *@known as the table's. */
+static uint32_t stack_of(struct sampling *s, void **frame, struct prof_known **known)
 {
 	struct prof_trace trace;
 	uint32_t stack;
@@ -135,9 +135,9 @@ static uint32_t stack_of(struct sampling *s, void **frame)
 
 	prof_stack_walk(s, frame, &trace);
 	lock_take(&prof_lock);
-	stack = prof_table_known(trace.key);
-	if (stack)
-		return stack;
+	*known = prof_table_known(trace.key);
+	if (likely(*known))
+		return (*known)->stack;
 	if (prof_stack_has_library()) {
 		lock_drop(&prof_lock);
 		key = trace.key;
@@ -146,8 +146,23 @@ static uint32_t stack_of(struct sampling *s, void **frame)
 		lock_take(&prof_lock);
 	}
 	stack = prof_table_stack(&trace);
-	prof_table_remember(trace.key, stack);
+	*known = prof_table_remember(trace.key, stack);
 	return stack;
+}
+
+/* Under prof_lock. */
+static uint32_t site_of(uint32_t stack, uint32_t name, struct prof_known *known)
+{
+	uint32_t site;
+
+	if (likely(known && known->site && known->name == name))
+		return known->site;
+	site = prof_table_site(stack, name);
+	if (known) {
+		known->site = site;
+		known->name = name;
+	}
+	return site;
 }
 
 /* --- blocks -------------------------------------------------------------------------------- */
@@ -172,6 +187,60 @@ bool prof_find(const struct window *w, const void *p, size_t *size)
 	return true;
 }
 
+/*
+ * Single pages, of which most samples take one, come and go in bulk; a few of each heap wait
+ * here. Guarded by prof_lock.
+ */
+#define SPARES	16u
+static struct spare {
+	unsigned int n;
+	char *page[2 * SPARES];
+} spares[OS_MAX_NODES];
+
+/* One page from the heap, and more for the next ones. */
+static noinline void *spare_fill(struct pageheap *h)
+{
+	struct spare *s = &spares[h->index];
+	char *run = pageheap_alloc(h, SPARES, 1, NULL);
+	unsigned int left = SPARES - 1;
+
+	if (!run)
+		return pageheap_alloc(h, 1, 1, NULL);
+	lock_take(&prof_lock);
+	for (; left && s->n < 2 * SPARES; left--)
+		s->page[s->n++] = run + left * PAGE_SIZE;
+	lock_drop(&prof_lock);
+	/* Another thread was quicker. */
+	if (left)
+		pageheap_free(run + PAGE_SIZE, left);
+	return run;
+}
+
+static inline void *spare_take(struct pageheap *h)
+{
+	struct spare *s = &spares[h->index];
+	void *p;
+
+	lock_take(&prof_lock);
+	p = likely(s->n) ? s->page[--s->n] : NULL;
+	lock_drop(&prof_lock);
+	return likely(p) ? p : spare_fill(h);
+}
+
+static void spare_put(void *p)
+{
+	struct spare *s = &spares[window_of(p)->heap];
+	bool kept;
+
+	lock_take(&prof_lock);
+	kept = s->n < 2 * SPARES;
+	if (kept)
+		s->page[s->n++] = p;
+	lock_drop(&prof_lock);
+	if (!kept)
+		pageheap_free(p, 1);
+}
+
 /* What the maps say of the large or huge block @p, before they say CLASS_SAMPLED. */
 static void note_pages(struct prof_block *b, const void *p)
 {
@@ -190,7 +259,8 @@ static void *own_pages(struct tcache *t, struct prof_block *b, size_t align, boo
 	if (b->size <= SMALL_MAX && align <= PAGE_SIZE) {
 		b->usable = sizeclasses[sizeclass_small(b->size)].size;
 		b->pages = (uint32_t)(round_up(b->usable, PAGE_SIZE) >> PAGE_SHIFT);
-		return pageheap_alloc(t->arena->heap, b->pages, 1, zeroed);
+		return b->pages == 1 ? spare_take(t->arena->heap) :
+				       pageheap_alloc(t->arena->heap, b->pages, 1, zeroed);
 	}
 	p = large_alloc(t->arena->heap, max(b->size, LARGE_MIN), max(align, PAGE_SIZE), zeroed);
 	if (p)
@@ -201,7 +271,9 @@ static void *own_pages(struct tcache *t, struct prof_block *b, size_t align, boo
 static void free_pages(void *p, const struct prof_block *b)
 {
 	map_put_record(p, b->class, b->class ? b->pages : 0);
-	if (!b->class)
+	if (!b->class && b->pages == 1)
+		spare_put(p);
+	else if (!b->class)
 		pageheap_free(p, b->pages);
 	else if (b->class == CLASS_HUGE)
 		huge_free(p);
@@ -214,17 +286,19 @@ static void describe(struct sampling *s, uint32_t i, void *p, bool profile, void
 {
 	struct prof_block *b = prof_block_at(i);
 	uint64_t now = os_now_ns();
+	struct prof_known *known;
+	struct prof_site *site;
 
-	b->stack = stack_of(s, frame);	/* takes prof_lock */
+	b->stack = stack_of(s, frame, &known);	/* takes prof_lock */
 	b->addr = p;
 	b->name = name_of(s);
 	b->born = now;
 	b->epoch = epoch;
 	if (profile) {
 		b->weight = sample_weight(b->size, atomic_load(&prof_table_mean));
-		b->site = prof_table_site(b->stack, b->name);
-		prof_count_add(&prof_site_at(b->site)->live, 1, b->size, b->weight);
-		prof_count_add(&prof_site_at(b->site)->made, 1, b->size, b->weight);
+		b->site = site_of(b->stack, b->name, known);
+		site = prof_site_at(b->site);
+		prof_count_add(&site->made, 1, b->size, b->weight);
 		prof_recent_add(i);
 	}
 	lock_drop(&prof_lock);
@@ -237,7 +311,7 @@ static void forget(uint32_t i)
 	lock_drop(&prof_lock);
 }
 
-static uint32_t new_record(size_t size)
+static inline uint32_t new_record(size_t size)
 {
 	uint32_t i;
 
@@ -275,7 +349,7 @@ void *prof_alloc(struct tcache *t, unsigned int due, size_t align, size_t size, 
 		return NULL;
 	s->busy = true;
 	p = place(t, i, due, align, zeroed);
-	if (p) {
+	if (likely(p)) {
 		describe(s, i, p, due & 1u << SAMPLE_PROFILE, frame);
 		map_put_record(p, CLASS_SAMPLED, i);
 		t->net += (int64_t)prof_block_at(i)->usable;
@@ -314,7 +388,7 @@ static void count_free(struct sampling *s, struct prof_block *b)
 		return;
 	prof_lifetime_add(b);
 	if (b->epoch == epoch)
-		prof_count_add(&prof_site_at(b->site)->live, -1, b->size, -b->weight);
+		prof_count_add(&prof_site_at(b->site)->gone, 1, b->size, b->weight);
 }
 
 void prof_free(struct tcache *t, void *p, void **frame)
@@ -323,13 +397,14 @@ void prof_free(struct tcache *t, void *p, void **frame)
 	struct window *w = window_of(p);
 	uint32_t i = window_spans(w)[window_page(w, p)], stack = 0;
 	struct prof_block *b = prof_block_at(i), copy;
+	struct prof_known *known;
 	bool wanted = b->guarded || prof_recent_holds(b), twice;
 	int saved = errno;
 
 	/* The stack is worth its price if somebody will see it. */
 	if (s && !s->busy && wanted) {
 		s->busy = true;
-		stack = stack_of(s, frame);
+		stack = stack_of(s, frame, &known);
 		s->busy = false;
 	} else {
 		lock_take(&prof_lock);
@@ -357,7 +432,7 @@ void prof_free(struct tcache *t, void *p, void **frame)
 
 void prof_look(struct tcache *t)
 {
-	if (likely(!conf.prof || !ready || t->sampling.busy))
+	if (likely(!prof_dump_may_be_due()) || !ready || t->sampling.busy)
 		return;
 	t->sampling.busy = true;
 	prof_dump_tick(prof_sampling() ? t->bytes - t->sampling.counted : 0);

@@ -8,21 +8,16 @@
 
 struct lock prof_lock = LOCK_INIT(RANK_PROF);
 
-static struct growing blocks;
+struct growing prof_blocks;
 static uint32_t end = 1, free_list;	/* guarded by prof_lock */
 
 bool prof_blocks_open(void)
 {
-	if (blocks.base)
+	if (prof_blocks.base)
 		return true;
-	blocks.size = round_up(BLOCKS_MAX * sizeof(struct prof_block), EXTENT_SIZE);
-	blocks.base = os_reserve(blocks.size);
-	return blocks.base;
-}
-
-struct prof_block *prof_block_at(uint32_t i)
-{
-	return (struct prof_block *)blocks.base + i;
+	prof_blocks.size = round_up(BLOCKS_MAX * sizeof(struct prof_block), EXTENT_SIZE);
+	prof_blocks.base = os_reserve(prof_blocks.size);
+	return prof_blocks.base;
 }
 
 uint32_t prof_blocks_end(void)
@@ -37,7 +32,10 @@ uint32_t prof_block_take(void)
 	if (i) {
 		free_list = prof_block_at(i)->next;
 	} else {
-		if (end == BLOCKS_MAX || !growing_need(&blocks, (end + 1) * sizeof(struct prof_block)))
+		size_t need = (end + 1) * sizeof(struct prof_block);
+
+		if (end == BLOCKS_MAX ||
+		    (unlikely(need > prof_blocks.committed) && !growing_need(&prof_blocks, need)))
 			return 0;
 		i = end++;
 	}

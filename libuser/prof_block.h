@@ -7,7 +7,7 @@
 #ifndef ASHLAR_PROF_BLOCK_H
 #define ASHLAR_PROF_BLOCK_H
 
-#include "lock.h"
+#include "meta.h"
 
 struct prof_block {
 	void *addr;		/* NULL: the record is free */
@@ -34,7 +34,12 @@ uint32_t prof_block_take(void);
 /* One use less; at none the record is free. */
 void prof_block_put(uint32_t i);
 
-struct prof_block *prof_block_at(uint32_t i);
+extern struct growing prof_blocks;
+
+static inline struct prof_block *prof_block_at(uint32_t i)
+{
+	return (struct prof_block *)prof_blocks.base + i;
+}
 
 /* No number is as large or larger. */
 uint32_t prof_blocks_end(void);

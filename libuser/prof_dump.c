@@ -23,6 +23,9 @@ static struct lock dump_lock = LOCK_INIT(RANK_PROF_DUMP);
 static unsigned int sequence, sequences[NWHY];
 static char prefix[256];
 
+/* An interval or a peak that is looked out for, and each signal that is not answered. */
+_Atomic uint32_t prof_dump_reasons;
+
 static _Atomic uint32_t asked;		/* signals that are not yet answered */
 static _Atomic uint64_t bytes_left;	/* of an interval, once it has begun; wraps below 0 */
 static _Atomic size_t peak;		/* extents with memory at the last dump of a peak */
@@ -107,7 +110,8 @@ int prof_dump(const char *name)
 static void on_signal(int number)
 {
 	(void)number;
-	atomic_fetch_add(&asked, 1);
+	if (!atomic_exchange(&asked, 1))
+		atomic_fetch_add(&prof_dump_reasons, 1);
 }
 
 static size_t extents_now(void)
@@ -146,8 +150,10 @@ void prof_dump_tick(uint64_t bytes)
 
 	if (!started)
 		return;
-	if (unlikely(atomic_load_explicit(&asked, memory_order_relaxed)) && atomic_exchange(&asked, 0))
+	if (unlikely(atomic_load_explicit(&asked, memory_order_relaxed)) && atomic_exchange(&asked, 0)) {
+		atomic_fetch_sub(&prof_dump_reasons, 1);
 		dump_next(WHY_MANUAL);
+	}
 	if (conf.lg_prof_interval >= 0 && bytes && interval_over(bytes))
 		dump_next(WHY_INTERVAL);
 	if (atomic_load_explicit(&gdump, memory_order_relaxed) && new_peak())
@@ -181,7 +187,9 @@ void prof_dump_start(void)
 		prof_dump_set_prefix(conf.prof_prefix);
 	if (conf.lg_prof_interval >= 0)
 		atomic_store(&bytes_left, (uint64_t)1 << conf.lg_prof_interval);
-	atomic_store(&gdump, conf.prof_gdump);
+	if (conf.lg_prof_interval >= 0)
+		atomic_fetch_add(&prof_dump_reasons, 1);
+	prof_dump_set_gdump(conf.prof_gdump);
 	started = true;
 	if (conf.prof_signal)
 		take_signal((int)conf.prof_signal);
@@ -194,7 +202,8 @@ bool prof_dump_gdump(void)
 
 void prof_dump_set_gdump(bool on)
 {
-	atomic_store(&gdump, on);
+	if (atomic_exchange(&gdump, on) != on)
+		atomic_fetch_add(&prof_dump_reasons, on ? 1 : -1u);
 }
 
 bool prof_dump_set_prefix(const char *text)

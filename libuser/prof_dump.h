@@ -12,6 +12,8 @@
 #ifndef ASHLAR_PROF_DUMP_H
 #define ASHLAR_PROF_DUMP_H
 
+#include <stdatomic.h>
+
 #include "util.h"
 
 /* Signal handler, threshold of the first interval. */
@@ -19,6 +21,14 @@ void prof_dump_start(void);
 
 /* A profile to @name, or to the next name of its own if NULL. 0 or an errno. */
 int prof_dump(const char *name);
+
+/* Is there any reason to call the next function? */
+extern _Atomic uint32_t prof_dump_reasons;
+
+static inline bool prof_dump_may_be_due(void)
+{
+	return atomic_load_explicit(&prof_dump_reasons, memory_order_relaxed);
+}
 
 /* Dumps that are due, after @bytes more have been allocated. */
 void prof_dump_tick(uint64_t bytes);

@@ -5,7 +5,7 @@ struct total {
 	int64_t live_blocks, live_bytes, made_blocks, made_bytes;
 };
 
-static void add(struct total *t, const struct prof_site *s)
+static void add(struct total *t, const struct prof_snap_site *s)
 {
 	t->live_blocks += s->live.blocks;
 	t->live_bytes += s->live.bytes;

@@ -43,7 +43,7 @@ size_t prof_leak_name(char *out, size_t size, uintptr_t pc)
 			  info.dli_sname ? ")" : "");
 }
 
-static void show_site(const struct prof_site *site)
+static void show_site(const struct prof_snap_site *site)
 {
 	const struct prof_stack *stack = prof_stack_at(site->stack);
 
@@ -59,9 +59,9 @@ static void show_site(const struct prof_site *site)
 }
 
 /* The site with the most bytes; it is emptied, so that the next is found. */
-static struct prof_site *largest(struct prof_snap *s)
+static struct prof_snap_site *largest(struct prof_snap *s)
 {
-	struct prof_site *best = NULL;
+	struct prof_snap_site *best = NULL;
 
 	for (uint32_t i = 0; i < s->n; i++) {
 		if (s->sites[i].live.blocks > 0 &&
@@ -88,7 +88,7 @@ size_t prof_leak_report(void)
 		line("ashlar: live at exit: ~%lu bytes in ~%lu blocks from %u places or more (one sample each %ld bytes)",
 		     (unsigned long)(bytes + 0.5), (unsigned long)(blocks + 0.5), sites, (long)s->mean);
 	for (unsigned int i = 0; i < SITES; i++) {
-		struct prof_site *site = largest(s);
+		struct prof_snap_site *site = largest(s);
 
 		if (!site)
 			break;

@@ -184,7 +184,7 @@ static uint64_t rounded(double v)
 	return v > 0 ? (uint64_t)(v + 0.5) : 0;
 }
 
-static void put_sample(struct prof_out *o, const struct prof_snap *s, const struct prof_site *site)
+static void put_sample(struct prof_out *o, const struct prof_snap *s, const struct prof_snap_site *site)
 {
 	const struct prof_stack *stack = prof_stack_at(site->stack);
 	struct message out = { 0 }, inner = { 0 };

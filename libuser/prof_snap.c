@@ -101,23 +101,38 @@ const struct prof_module *prof_snap_module(const struct prof_snap *s, uintptr_t 
 
 /* --- counts ---------------------------------------------------------------------------- */
 
+static void copy_site(struct prof_snap_site *out, const struct prof_site *s)
+{
+	*out = (struct prof_snap_site){
+		.made = s->made, .stack = s->stack, .name = s->name,
+		.live.blocks = s->made.blocks - s->gone.blocks,
+		.live.bytes = s->made.bytes - s->gone.bytes,
+	};
+	/* Sums of fractions do not come to nothing by themselves. */
+	if (out->live.blocks) {
+		out->live.all_blocks = s->made.all_blocks - s->gone.all_blocks;
+		out->live.all_bytes = s->made.all_bytes - s->gone.all_bytes;
+	}
+}
+
 struct prof_snap *prof_snap_take(void)
 {
 	size_t modules = PROF_MODULES * sizeof(struct prof_module);
 	uint32_t room = prof_table_sites() + 64;
-	size_t size = sizeof(struct prof_snap) + modules + room * sizeof(struct prof_site);
+	size_t size = sizeof(struct prof_snap) + modules + room * sizeof(struct prof_snap_site);
 	struct prof_snap *s = prof_scratch(size);
 
 	if (!s)
 		return NULL;
 	s->size = size;
 	s->modules = (struct prof_module *)(s + 1);
-	s->sites = (struct prof_site *)(s->modules + PROF_MODULES);
+	s->sites = (struct prof_snap_site *)(s->modules + PROF_MODULES);
 	s->nmodules = prof_modules(s->modules, PROF_MODULES);
 	lock_take(&prof_lock);
 	s->n = min(prof_table_sites(), room);
 	s->nstacks = prof_table_stacks();
-	memcpy(s->sites, prof_site_at(0), s->n * sizeof(struct prof_site));
+	for (uint32_t i = 0; i < s->n; i++)
+		copy_site(&s->sites[i], prof_site_at(i));
 	lock_drop(&prof_lock);
 	s->mean = atomic_load(&prof_table_mean);
 	return s;

@@ -22,6 +22,12 @@ struct prof_module {
 	char path[232];
 };
 
+/* A site of the table, copied. */
+struct prof_snap_site {
+	struct prof_count made, live;
+	uint32_t stack, name;
+};
+
 struct prof_snap {
 	uint32_t n;		/* sites, [0] included */
 	uint32_t nmodules;
@@ -29,7 +35,7 @@ struct prof_snap {
 	int64_t mean;		/* bytes between samples */
 	size_t size;		/* of this record's memory */
 	struct prof_module *modules;
-	struct prof_site *sites;
+	struct prof_snap_site *sites;
 };
 
 /* NULL: no memory. Takes and drops prof_lock. */

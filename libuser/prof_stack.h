@@ -28,6 +28,7 @@ const char *prof_stack_library(void);
 
 struct prof_trace {
 	unsigned int n;
+	uint64_t hash;		/* of what follows */
 	uint64_t key;		/* of the chain of frame pointers; 0: it cannot be trusted */
 	uintptr_t pc[PROF_DEPTH];
 };

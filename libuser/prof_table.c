@@ -18,12 +18,6 @@
 /* Chains of frame pointers that are remembered, one at each place. */
 #define KNOWN		(1u << 14)
 
-struct known {
-	uint64_t key;
-	uint32_t stack;
-	uint32_t clearing;	/* which life of the tables it belongs to */
-};
-
 _Atomic int64_t prof_table_mean;
 
 static struct growing stacks, sites, pcs, names, stack_chains, site_chains, known;
@@ -50,7 +44,7 @@ static size_t place(char *base)
 	at = room_of(&names, base, at, NAMES_MAX * PROF_NAME_BYTES);
 	at = room_of(&stack_chains, base, at, CHAINS * sizeof(uint32_t));
 	at = room_of(&site_chains, base, at, CHAINS * sizeof(uint32_t));
-	return room_of(&known, base, at, KNOWN * sizeof(struct known));
+	return room_of(&known, base, at, KNOWN * sizeof(struct prof_known));
 }
 
 static void entry_zero(void)
@@ -108,17 +102,6 @@ const char *prof_table_name_at(uint32_t name)
 
 /* --- stacks ------------------------------------------------------------------------- */
 
-static uint64_t hash_of(const struct prof_trace *t)
-{
-	uint64_t h = t->n;
-
-	for (unsigned int i = 0; i < t->n; i++) {
-		h = (h ^ t->pc[i]) * 0x9e3779b97f4a7c15u;
-		h ^= h >> 32;
-	}
-	return h;
-}
-
 static uint32_t none(void)
 {
 	lost++;
@@ -127,7 +110,7 @@ static uint32_t none(void)
 
 uint32_t prof_table_stack(const struct prof_trace *t)
 {
-	uint64_t hash = hash_of(t);
+	uint64_t hash = t->hash;
 	uint32_t *chain = (uint32_t *)stack_chains.base + hash % CHAINS;
 	struct prof_stack *s;
 
@@ -151,22 +134,24 @@ uint32_t prof_table_stack(const struct prof_trace *t)
 	return nstacks++;
 }
 
-static struct known *known_at(uint64_t key)
+static struct prof_known *known_at(uint64_t key)
 {
-	return (struct known *)known.base + (key >> 20) % KNOWN;
+	return (struct prof_known *)known.base + (key >> 20) % KNOWN;
 }
 
-uint32_t prof_table_known(uint64_t key)
+struct prof_known *prof_table_known(uint64_t key)
 {
-	const struct known *k = known_at(key);
+	struct prof_known *k = known_at(key);
 
-	return key && k->key == key && k->clearing == clearing ? k->stack : 0;
+	return key && k->key == key && k->clearing == clearing ? k : NULL;
 }
 
-void prof_table_remember(uint64_t key, uint32_t stack)
+struct prof_known *prof_table_remember(uint64_t key, uint32_t stack)
 {
-	if (key && stack)
-		*known_at(key) = (struct known){ .key = key, .stack = stack, .clearing = clearing };
+	if (!key || !stack)
+		return NULL;
+	*known_at(key) = (struct prof_known){ .key = key, .stack = stack, .clearing = clearing };
+	return known_at(key);
 }
 
 /* --- names and sites ------------------------------------------------------------------- */

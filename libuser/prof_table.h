@@ -35,7 +35,7 @@ static inline void prof_count_add(struct prof_count *c, int64_t blocks, size_t s
 }
 
 struct prof_site {
-	struct prof_count live, made;
+	struct prof_count made, gone;	/* since the start; live ones are the difference */
 	uint32_t stack, name;
 	uint32_t next;		/* in its chain */
 };
@@ -49,9 +49,18 @@ bool prof_table_open(void);
 /* Number of the stack @t. *@found: was it there? */
 uint32_t prof_table_stack(const struct prof_trace *t);
 
-/* The stack that chain @key of frame pointers once stood for, 0 if unknown; and remembering it. */
-uint32_t prof_table_known(uint64_t key);
-void prof_table_remember(uint64_t key, uint32_t stack);
+/*
+ * What chain @key of frame pointers once stood for: its stack, and the site of that stack and the
+ * last @name. NULL: not known, or forgotten. 64 bits of a hash are believed.
+ */
+struct prof_known {
+	uint64_t key;
+	uint32_t stack, site, name;
+	uint32_t clearing;	/* which life of the tables it belongs to */
+};
+struct prof_known *prof_table_known(uint64_t key);
+/* Remember it. NULL if @key or @stack is 0. */
+struct prof_known *prof_table_remember(uint64_t key, uint32_t stack);
 
 /* Number of @name, at most 15 bytes of it. */
 uint32_t prof_table_name(const char *name);

@@ -49,7 +49,7 @@ static uint64_t draw(struct sampling *s)
 	return mix(s->random);
 }
 
-/* ln(x), x > 0 and normal, to about 1e-6: without libm, which would be one more library. */
+/* ln(x), x > 0 and normal, to about 1e-5: without libm, which would be one more library. */
 static double ln(double x)
 {
 	uint64_t bits;
@@ -62,7 +62,7 @@ static double ln(double x)
 	memcpy(&m, &bits, sizeof(m));
 	q = (m - 1) / (m + 1);
 	r = q * q;
-	return 2 * q * (1 + r * (1.0 / 3 + r * (1.0 / 5 + r * (1.0 / 7 + r / 9)))) + exponent * LN2;
+	return 2 * q * (1 + r * (1.0 / 3 + r * (1.0 / 5 + r * (1.0 / 7)))) + exponent * LN2;
 }
 
 /* Bytes to the next sample: exponentially distributed, at least 1. */
@@ -87,10 +87,8 @@ int64_t sample_draw(struct sampling *s, int64_t passed, int64_t most, unsigned i
 		if (!mean)
 			continue;
 		s->left[k] -= passed;
-		if (fresh) {
-			s->left[k] = distance(s, mean);
-		} else if (s->left[k] < 0) {
-			*due |= 1u << k;
+		if (unlikely(fresh) || s->left[k] < 0) {
+			*due |= (unsigned int)!fresh << k;
 			s->left[k] = distance(s, mean);
 		}
 		wait = min(wait, s->left[k]);
@@ -117,8 +115,8 @@ double sample_weight(size_t size, int64_t mean)
 
 	if (x > 40)
 		return 1;
-	/* 1 - exp(-x) by its own series where the difference would lose digits. */
-	if (x < 0.01)
-		return 1 / (x * (1 - x / 2 * (1 - x / 3 * (1 - x / 4))));
+	/* By its own series where the difference would lose digits. */
+	if (x < 0.25)
+		return 1 / x + 0.5 + x * (1.0 / 12 - x * x * (1.0 / 720));
 	return 1 / (1 - exp_minus(x));
 }
