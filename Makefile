@@ -22,7 +22,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $@)
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all lib modules tools man deps check check-debug demo bench bench-instr \
-	install uninstall clean help
+	bench-kernel install uninstall clean help
 
 all: lib modules tools man ## build everything: library, module for each kernel, tools, pages (default)
 
@@ -181,6 +181,11 @@ bench: ## time malloc patterns and programs against other allocators
 	@selftests/deps build bench
 	@$(MAKE) --no-print-directory lib
 	@bench/run $(BENCH)
+
+bench-kernel: ## count the module's instructions beside THP and hugetlbfs, in a guest
+	@selftests/deps build check bench
+	@$(MAKE) --no-print-directory modules
+	@bench/kernel $(BENCH)
 
 bench-instr: ## count instructions per malloc and free with callgrind
 	@selftests/deps build bench

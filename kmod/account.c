@@ -5,6 +5,7 @@
 #include <linux/pagemap.h>
 #include <linux/pseudo_fs.h>
 #include "account.h"
+#include "compat.h"
 
 #define ASHLAR_FS_MAGIC	0x4153484c	/* "ASHL" */
 
@@ -64,6 +65,8 @@ static const struct address_space_operations account_aops = {
 
 void ashlar_inode_account(struct inode *inode)
 {
+	/* Single folios can be removed from regular files alone. */
+	inode->i_mode |= S_IFREG;
 	inode->i_mapping->a_ops = &account_aops;
 	mapping_set_unevictable(inode->i_mapping);
 	mapping_set_large_folios(inode->i_mapping);
@@ -87,8 +90,9 @@ int ashlar_charge(struct inode *inode, struct page *page,
 
 void ashlar_uncharge(struct inode *inode, struct page *page)
 {
-	loff_t pos = (loff_t)page_to_pfn(page) << PAGE_SHIFT;
+	struct folio *folio = page_folio(page);
 
-	truncate_inode_pages_range(inode->i_mapping, pos,
-				   pos + ASHLAR_EXTENT_SIZE - 1);
+	folio_lock(folio);
+	ashlar_remove_folio(inode->i_mapping, folio);
+	folio_unlock(folio);
 }

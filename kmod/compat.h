@@ -6,6 +6,7 @@
 #ifndef ASHLAR_COMPAT_H
 #define ASHLAR_COMPAT_H
 
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
@@ -19,6 +20,21 @@ static inline void ashlar_zap(struct vm_area_struct *vma, unsigned long start,
 	zap_page_range(vma, start, size);
 #else
 	zap_page_range_single(vma, start, size, NULL);
+#endif
+}
+
+/*
+ * Out of the page cache, by the folio itself. truncate_inode_pages_range()
+ * looks for it and, afterwards, for the next one in the file, which among frame
+ * numbers can be far. 6.8 gave it this name.
+ */
+static inline void ashlar_remove_folio(struct address_space *mapping,
+				       struct folio *folio)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+	generic_error_remove_page(mapping, &folio->page);
+#else
+	generic_error_remove_folio(mapping, folio);
 #endif
 }
 

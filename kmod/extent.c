@@ -96,7 +96,9 @@ static struct ashlar_extent *extent_make(struct inode *inode,
 	struct ashlar_extent *extent;
 	struct page *page;
 
-	extent = kmem_cache_alloc(extent_cache, ashlar_gfp_small(want->effort));
+	/* Not charged: a few bytes beside 2 MB that are, and no cheaper. */
+	extent = kmem_cache_alloc(extent_cache, ashlar_gfp_small(want->effort) &
+						~__GFP_ACCOUNT);
 	if (!extent)
 		return NULL;
 	page = take_page(want);
@@ -118,20 +120,32 @@ free_extent:
 	return NULL;
 }
 
+/* The same where another process pays than the one that runs. */
+static struct ashlar_extent *extent_make_for(struct inode *inode,
+					     struct ashlar_want *want)
+{
+	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(want->mm);
+	struct mem_cgroup *old = set_active_memcg(memcg);
+	struct ashlar_extent *extent = extent_make(inode, want);
+
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
+	return extent;
+}
+
 struct ashlar_extent *ashlar_extent_new(struct inode *inode,
 					struct ashlar_want *want)
 {
 	unsigned long limit = ashlar_max_extents();
-	struct mem_cgroup *memcg, *old;
 	struct ashlar_extent *extent;
 
 	if (atomic_long_inc_return(&extents_held) > limit && limit)
 		goto over_limit;
-	memcg = get_mem_cgroup_from_mm(want->mm);
-	old = set_active_memcg(memcg);
-	extent = extent_make(inode, want);
-	set_active_memcg(old);
-	mem_cgroup_put(memcg);
+	if (want->mm == current->mm)
+		/* The kernel charges the caller unless told otherwise. */
+		extent = extent_make(inode, want);
+	else
+		extent = extent_make_for(inode, want);
 	if (extent)
 		return extent;
 over_limit:
@@ -203,7 +217,7 @@ unsigned long ashlar_quarantine_check(struct ashlar_pool *pool)
 
 int ashlar_extents_init(void)
 {
-	extent_cache = KMEM_CACHE(ashlar_extent, SLAB_ACCOUNT);
+	extent_cache = KMEM_CACHE(ashlar_extent, 0);
 	return extent_cache ? 0 : -ENOMEM;
 }
 
