@@ -119,11 +119,19 @@ size_t ashlar_nallocx(size_t size, int flags);
 size_t ashlar_purge(void);
 
 /**
- * ashlar_stats_print() - human-readable statistics
+ * ashlar_stats_print() - statistics for people and programs
  * @write: called with pieces of text; NULL: standard error
  * @arg: its first argument
- * @opts: letters leave parts out (g totals, n nodes, a arenas, b bins, l large
- *	blocks), others are ignored; NULL allowed
+ * @opts: letters, others are ignored; NULL allowed
+ *
+ *  J		as JSON, which Documentation/stats.schema.json describes
+ *  M, P		as OpenMetrics; in Prometheus' own text format
+ *  O		the options in force instead, and who set each; JSON with J
+ *  E		each extent too: address, node, state, pages used (not with M and P)
+ *  S		what /proc/self/smaps says too: exact, and slow where the process is large
+ *  g n a b l o	leave out: totals, nodes, arenas, bins, large blocks, options (JSON)
+ *
+ * Allocates nothing.
  */
 void ashlar_stats_print(void (*write)(void *arg, const char *text), void *arg, const char *opts);
 
@@ -135,11 +143,10 @@ void ashlar_stats_print(void (*write)(void *arg, const char *text), void *arg, c
  *
  * Return: 0, ENOENT (no such name), EINVAL (wrong size; what fits was written),
  * EPERM (not writable or not readable), EAGAIN (no memory), EFAULT (the value or
- * the state forbids it), EOPNOTSUPP (arena.<i>.reset and .destroy).
+ * the state forbids it).
  *
  * The names are jemalloc's, with its types: version, epoch, config.*, opt.*,
- * background_thread, thread.*, tcache.*, arena.<i>.*, arenas.*, stats.*; names of
- * profiling are not there. Where the meaning is not quite jemalloc's:
+ * background_thread, thread.*, tcache.*, arena.<i>.*, arenas.*, prof.*, stats.*. Where the meaning is not quite jemalloc's:
  *
  *  stats.allocated ...	totals without an index are as of the last write to epoch,
  *			all other figures as of the call
@@ -152,6 +159,11 @@ void ashlar_stats_print(void (*write)(void *arg, const char *text), void *arg, c
  *  arena.<i>, stats.arenas.<i>	arenas of a node share large blocks, free pages and
  *			the time these decay in; such figures are shown with the
  *			node's first arena. 4096 and arenas.narenas mean all
+ *  arena.<i>.reset, .destroy	only of arenas that arenas.create made (else EFAULT),
+ *			with no other thread's cache holding blocks of it; sampled
+ *			blocks (option prof) stay
+ *  muzzy		free pages that the kernel may take (MADV_FREE); on anonymous
+ *			memory, where muzzy_decay_ms is not 0
  *  arenas.dirty_decay_ms	holds for the arenas that exist, too
  *  bins.<j>.nmalloc ...	blocks that entered and left thread caches
  *
@@ -161,9 +173,20 @@ void ashlar_stats_print(void (*write)(void *arg, const char *text), void *arg, c
  *  source.extents, .huge, .device.extents	extents with memory: all, on huge
  *			pages, from the device
  *  source.fallbacks	extents that the device did not have
- *  source.purge_calls, .purged	system calls to purge, bytes they gave back
- *  node.<i>.active, .dirty, .retained	bytes on the kernel's node <i>
- *  node.<i>.extents, .huge, .device, .fallbacks	extents there
+ *  source.purge_calls, .purged, .lazily_purged	system calls to purge, bytes they gave
+ *			back, bytes made muzzy
+ *  source.lazy, .pinned	as stats.lazy and stats.pinned, as of the call
+ *  source.smaps.resident, .huge, .lazy_free, .swapped	bytes of the heap as
+ *			/proc/self/smaps has them; each call reads it
+ *  node.<i>.active, .dirty, .muzzy, .pinned, .retained, .purged	bytes on the
+ *			kernel's node <i>
+ *  node.<i>.extents, .huge, .device, .fallbacks	extents there; .purges: runs
+ *  stats.dirty, .muzzy, .cached	bytes free: to be given back, purged lazily, in
+ *			thread caches and depots
+ *  stats.lazy		bytes that the device holds lazily purged
+ *  stats.pinned		free bytes that stay until the whole of their extent is free
+ *  approximate_stats.active, .dirty, .muzzy, .mapped, .retained	bytes now,
+ *			without epoch, lock or walk
  */
 int ashlar_ctl(const char *name, void *old, size_t *oldlen, void *new_, size_t newlen);
 int ashlar_ctlnametomib(const char *name, size_t *mib, size_t *miblen);
