@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What a shell cannot judge: check.py json|openmetrics|prometheus|svg [ARGUMENT...] reads standard input."""
+"""What a shell cannot judge: check.py json|openmetrics|prometheus|svg|terminal|top [ARGUMENT...] reads standard input."""
 import json
 import sys
 
@@ -51,6 +51,32 @@ def check_terminal(*command):
         return b""
     pty.spawn(command, read)
     assert b"\033[" in out, f"no colours: {out!r}"
+
+
+def check_top(*command):
+    """Live on a terminal: the other screen, a look, and q ends it with the first screen back."""
+    import os
+    import pty
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execvp(command[0], command)
+    out = b""
+    asked = False
+    while True:
+        try:
+            data = os.read(fd, 65536)
+        except OSError:
+            break
+        if not data:
+            break
+        out += data
+        if not asked and b"NODE0" in out:
+            os.write(fd, b"q")
+            asked = True
+    status = os.waitpid(pid, 0)[1]
+    assert status == 0, f"status {status}"
+    assert out.startswith(b"\033[?1049h") and b"\033[?1049l" in out, out
+    assert b"victim" in out, out
 
 
 if __name__ == "__main__":
