@@ -21,7 +21,6 @@
 #include "ashlar.h"
 #include "background.h"
 #include "conf.h"
-#include "heapmap.h"
 #include "lock.h"
 #include "report.h"
 #include "stats.h"
@@ -145,12 +144,6 @@ static void say_json(struct answer *a)
 	report_print(answer_text, a, "J");
 }
 
-static void say_map_json(struct answer *a)
-{
-	answer_text(a, "ok\n");
-	report_print(answer_text, a, "JEgabl");
-}
-
 static void say_openmetrics(struct answer *a)
 {
 	answer_text(a, "ok\n");
@@ -182,10 +175,11 @@ static void say_purge(struct answer *a)
 	answer_format(a, "ok\npurged %zu\n", bytes);
 }
 
+/* The extents, and nothing else of the report. */
 static void say_map(struct answer *a)
 {
 	answer_text(a, "ok\n");
-	heapmap_print(answer_text, a);
+	report_print(answer_text, a, "JEgnablo");
 }
 
 /* The whole file, which is removed: the client keeps it under its own name and rights. */
@@ -229,7 +223,7 @@ static const struct request {
 } requests[] = {
 	{ "hello", say_hello }, { "totals", say_totals }, { "stats text", say_text },
 	{ "stats json", say_json }, { "stats openmetrics", say_openmetrics }, { "map", say_map },
-	{ "map json", say_map_json }, { "options", say_options }, { "purge", say_purge },
+	{ "options", say_options }, { "purge", say_purge },
 	{ "profile", say_profile },
 };
 

@@ -19,7 +19,7 @@
  *	hello			version and process, one value a line
  *	totals			struct stats, one "name value" a line
  *	stats text|json|openmetrics	the report
- *	map			one line per extent with memory (heapmap.h)
+ *	map			the report's map of extents, as JSON
  *	options			the options in force, "key:value", a tab, who set it, a line each
  *	purge			gives free memory back; says how many bytes
  *	profile			a heap profile, as prof.dump writes it

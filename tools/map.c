@@ -14,14 +14,15 @@
 
 struct extent {
 	uint64_t address;
-	unsigned int node, used, dirty, longest;
-	char source[12], size[12];
+	unsigned int node;
+	unsigned int used, dirty, muzzy;	/* pages; the last two are free and have memory */
+	bool device, huge;
 };
 
 /* What a cell shows: the sum of its extents. */
 struct cell {
 	const struct extent *first;
-	unsigned int n, used, dirty, device, huge;
+	unsigned int n, used, dirty, device, huge;	/* dirty or muzzy */
 };
 
 static const char *svg_file;
@@ -46,27 +47,58 @@ static int by_node(const void *a, const void *b)
 	return x->address < y->address ? -1 : x->address > y->address;
 }
 
-static unsigned int read_map(pid_t pid, struct extent **list)
+static int64_t int_of(struct json_object *o, const char *key)
+{
+	return json_object_get_int64(json_object_object_get(o, key));
+}
+
+static const char *text_of(struct json_object *o, const char *key)
+{
+	const char *text = json_object_get_string(json_object_object_get(o, key));
+
+	return text ? text : "";
+}
+
+/* False: it has no memory now. */
+static bool read_extent(struct json_object *o, struct extent *e)
+{
+	*e = (struct extent){
+		.address = strtoull(text_of(o, "address"), NULL, 16),
+		.node = (unsigned int)int_of(o, "node"),
+		.used = (unsigned int)int_of(o, "used"),
+		.dirty = (unsigned int)int_of(o, "dirty"),
+		.muzzy = (unsigned int)int_of(o, "muzzy"),
+		.device = !strcmp(text_of(o, "source"), "device"),
+		.huge = json_object_get_boolean(json_object_object_get(o, "huge")),
+	};
+	return !strcmp(text_of(o, "state"), "live") && e->used + e->dirty + e->muzzy <= PAGES;
+}
+
+/* The array of extents; the whole answer is *@answer, to be put. */
+static struct json_object *ask_map(pid_t pid, struct json_object **answer)
 {
 	char *text = ask_or_fail(pid, "map", NULL);
-	unsigned int n = 0, lines = 0;
-	unsigned long address;
+	struct json_object *list = NULL;
 
-	for (const char *s = text; *s; s++)
-		lines += *s == '\n';
-	*list = calloc(lines + 1, sizeof(**list));
-	if (!*list)
-		fail("no memory for %u extents", lines);
-	for (const char *s = text; *s; s = strchr(s, '\n') ? strchr(s, '\n') + 1 : s + strlen(s)) {
-		struct extent *e = &(*list)[n];
-
-		if (sscanf(s, "%lx %u %11s %11s %u %u %u", &address, &e->node, e->source, e->size,
-			   &e->used, &e->dirty, &e->longest) != 7 || e->used + e->dirty > PAGES)
-			continue;
-		e->address = address;
-		n++;
-	}
+	*answer = json_tokener_parse(text);
 	free(text);
+	list = json_object_object_get(json_object_object_get(*answer, "ashlar"), "extents");
+	if (!json_object_is_type(list, json_type_array))
+		fail("process %d: its map is not understood; is its libashlar of another version?",
+		     (int)pid);
+	return list;
+}
+
+static unsigned int read_map(struct json_object *array, struct extent **list)
+{
+	size_t all = json_object_array_length(array);
+	unsigned int n = 0;
+
+	*list = calloc(all + 1, sizeof(**list));
+	if (!*list)
+		fail("no memory for %zu extents", all);
+	for (size_t i = 0; i < all; i++)
+		n += read_extent(json_object_array_get_idx(array, i), &(*list)[n]);
 	qsort(*list, n, sizeof(**list), by_node);
 	return n;
 }
@@ -88,9 +120,9 @@ static unsigned int make_cells(const struct extent *list, unsigned int n, struct
 		if (!c->n++)
 			c->first = &list[i];
 		c->used += list[i].used;
-		c->dirty += list[i].dirty;
-		c->device += !strcmp(list[i].source, "device");
-		c->huge += !strcmp(list[i].size, "huge");
+		c->dirty += list[i].dirty + list[i].muzzy;
+		c->device += list[i].device;
+		c->huge += list[i].huge;
 	}
 	return each;
 }
@@ -181,7 +213,7 @@ static void print_legend(void)
 	fputs(" all   dirty alone: ", stdout);
 	c = (struct cell){ .n = 1, .dirty = 1 };
 	print_cell(&c);
-	puts(colourful() ? "   D: device, h: huge, d: device, torn" : "");
+	puts(colourful() ? "   D: device, d: device but not huge now, h: huge, anonymous" : "");
 }
 
 /* --- as SVG ------------------------------------------------------------------------------------------ */
@@ -275,37 +307,17 @@ static void write_svg(const struct process *p, const struct extent *list, unsign
 
 /* --- the command ---------------------------------------------------------------------------------------- */
 
-static struct json_object *to_json(const struct extent *list, unsigned int n)
-{
-	struct json_object *array = json_object_new_array();
-
-	for (unsigned int i = 0; i < n; i++) {
-		struct json_object *e = json_object_new_object();
-		char address[24];
-
-		snprintf(address, sizeof(address), "0x%llx", (unsigned long long)list[i].address);
-		json_text(e, "address", address);
-		json_number(e, "node", list[i].node);
-		json_text(e, "source", list[i].source);
-		json_text(e, "size", list[i].size);
-		json_number(e, "used", list[i].used);
-		json_number(e, "dirty", list[i].dirty);
-		json_number(e, "longest", list[i].longest);
-		json_object_array_add(array, e);
-	}
-	return array;
-}
-
 static int run(void)
 {
 	pid_t pid = pid_argument(0);
+	struct json_object *answer, *array = ask_map(pid, &answer);
 	struct extent *list;
 	struct process p;
-	unsigned int n = read_map(pid, &list);
+	unsigned int n = read_map(array, &list);
 
 	process_find(pid, &p);
 	if (want_json) {
-		print_json(to_json(list, n));
+		print_json(json_object_get(array));
 	} else if (svg_file) {
 		write_svg(&p, list, n);
 	} else {
@@ -319,6 +331,7 @@ static int run(void)
 			puts("the heap is empty");
 	}
 	free(list);
+	json_object_put(answer);
 	return 0;
 }
 

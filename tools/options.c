@@ -7,26 +7,11 @@
 #include "ask.h"
 #include "conf.h"
 
-/* Word @i of "a|b|c". */
-static const char *word(const char *words, int64_t i)
-{
-	static char out[32];
-
-	for (; i > 0; i--)
-		words = strchr(words, '|') + 1;
-	snprintf(out, sizeof(out), "%.*s", (int)strcspn(words, "|"), words);
-	return out;
-}
-
 static const char *default_text(const struct conf_row *row)
 {
-	static char out[32];
+	static char out[CONF_TEXT_MAX];
 
-	if (row->flags & CONF_TEXT)
-		return row->words;
-	if (row->words)
-		return word(row->words, row->def);
-	snprintf(out, sizeof(out), "%lld", (long long)row->def);
+	conf_show_default(row, out, sizeof(out));
 	return out;
 }
 
