@@ -258,7 +258,7 @@ def ioctl_items():
     calls = re.findall(r"#define\s+(ASHLAR_IOC_\w+)\s+_IO", header)
     out = []
     for call in calls:
-        found = re.search(rf"/\*\*\n \* (struct \w+) - {call}: (.*?)\*/", header, re.S)
+        found = re.search(rf"/\*\*\n \* (struct \w+) - [^:]*\b{call}\b[^:]*: (.*?)\*/", header, re.S)
         if not found:
             die(f"uapi/linux/ashlar.h: no comment says what {call} is")
         lines = comment_lines(" * " + found.group(2))
