@@ -15,6 +15,9 @@
 #include "prof_out.h"
 #include "prof_pprof.h"
 
+/* glibc's alone. */
+extern const char *strerrordesc_np(int err) __attribute__((weak));
+
 /* Why, as the letter in a file's name. */
 enum why { WHY_INTERVAL, WHY_PEAK, WHY_MANUAL, WHY_FINAL, NWHY };
 
@@ -83,7 +86,7 @@ static int dump_next(enum why why)
 	lock_drop(&dump_lock);
 	if (err)
 		ash_warn("the heap profile %s cannot be written: %s (option prof_prefix names the place)",
-			 name, strerrordesc_np(err));
+			 name, strerrordesc_np ? strerrordesc_np(err) : "the system refuses");
 	return err;
 }
 

@@ -166,6 +166,7 @@ static struct tcache *cache_create(uint64_t self)
 		return NULL;
 	}
 	t->owner = self;
+	t->sampling.silent = !conf.prof_thread_active_init;
 	tcache_bind(t, a);
 	lock_take(&threads_lock);
 	list_add(t);

@@ -62,6 +62,7 @@ __attribute__((noinline)) static void repeat(const char *name, void *(*fn)(void)
 static void *in_thread(void *arg)
 {
 	(void)arg;
+	pthread_setname_np(pthread_self(), "leaker");
 	repeat("leak_middle", leak_middle, 8000, 8000, 5000);
 	return NULL;
 }
@@ -81,7 +82,6 @@ int main(void)
 	repeat("churn", churn, 20000, 0, 3000);
 	if (pthread_create(&t, NULL, in_thread, NULL))
 		return 1;
-	pthread_setname_np(t, "leaker");
 	pthread_join(t, NULL);
 	return 0;
 }

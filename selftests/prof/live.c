@@ -113,6 +113,23 @@ static void test_files(void)
 	ok(!dump("b.pb") && !dump("b.pb.gz"), "the name says the format");
 }
 
+static void *thread_is_active(void *arg)
+{
+	free(malloc(100));
+	*(bool *)arg = get_bool("thread.prof.active");
+	return NULL;
+}
+
+static bool in_new_thread(void *(*fn)(void *arg))
+{
+	bool result = false;
+	pthread_t t;
+
+	if (!pthread_create(&t, NULL, fn, &result))
+		pthread_join(t, NULL);
+	return result;
+}
+
 static void test_switches(void)
 {
 	const char *name = "worker";
@@ -131,6 +148,9 @@ static void test_switches(void)
 	ok(!dump("f.heap") && totals("f.heap", after) && after[2] > before[2] + 100, "samples again");
 	ok(!set("thread.prof.name", &name, sizeof(name)) && get_text("thread.prof.name") &&
 	   !strcmp(get_text("thread.prof.name"), name), "a thread has a name");
+	ok(!set_bool("prof.thread_active_init", false) && !in_new_thread(thread_is_active) &&
+	   !set_bool("prof.thread_active_init", true) && in_new_thread(thread_is_active),
+	   "threads to come begin as they are told");
 	name = "a\nb";
 	ok(set("thread.prof.name", &name, sizeof(name)) == EINVAL, "that can be printed");
 }
