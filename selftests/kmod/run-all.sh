@@ -12,7 +12,7 @@ cd "$(dirname "$0")" || exit 2
 
 # The order is from the ground up; unload leaves the module freshly loaded.
 [ $# -gt 0 ] || set -- uapi map zero purge numa pool fork pin kill cgroup \
-	passing inject poison unload
+	passing inject race fuzz poison unload
 
 passed=0
 failed=0
