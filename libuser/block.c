@@ -52,6 +52,42 @@ void block_foreign(const char *call, const void *p)
 
 _Atomic size_t block_zero_reallocs;
 
+void block_no_memory(size_t size)
+{
+	if (conf.xmalloc)
+		ash_fatal("option xmalloc: there is no memory for %zu bytes", size);
+}
+
+/* --- options zero and junk: only where no cache is, so that the fast paths know nothing of them --- */
+
+/* Bytes [@from, @to) of @p are new; *@zeroed is whether they read as zero. */
+static noinline void fill_new(char *p, size_t from, size_t to, bool *zeroed)
+{
+	if (conf.zero && !*zeroed) {
+		memset(p + from, 0, to - from);
+		*zeroed = true;
+	} else if (!conf.zero && (conf.junk == JUNK_BOTH || conf.junk == JUNK_ALLOC)) {
+		memset(p + from, 0xa5, to - from);
+		*zeroed = false;
+	}
+}
+
+/* All of the new block @p, which may be NULL. */
+static void *filled(void *p, bool *zeroed)
+{
+	struct block b;
+
+	if (p && conf_fills() && block_find(p, &b))
+		fill_new(p, 0, b.size, zeroed);
+	return p;
+}
+
+static void fill_freed(void *p, size_t size)
+{
+	if (conf.junk == JUNK_BOTH || conf.junk == JUNK_FREE)
+		memset(p, 0x5a, size);
+}
+
 /* --- allocation --------------------------------------------------------------------- */
 
 static void *small_direct(struct arena *a, unsigned int class)
@@ -138,7 +174,9 @@ static void *large_fresh(struct tcache *t, size_t size, size_t align, bool *zero
 	void *p = a ? large_from(a, size, align, zeroed) : NULL;
 	struct block b;
 
-	if (p && !t->disabled && block_find(p, &b))
+	if (unlikely(t->disabled))
+		return filled(p, zeroed ? zeroed : &(bool){ false });
+	if (p && block_find(p, &b))
 		t->net += (int64_t)b.size;
 	return p;
 }
@@ -170,7 +208,7 @@ static inline __attribute__((always_inline)) void *block_alloc_framed(size_t siz
 	if (unlikely(t->disabled)) {
 		struct arena *a = thread_arena(t);
 
-		return a ? small_direct(a, class) : NULL;
+		return a ? filled(small_direct(a, class), &(bool){ false }) : NULL;
 	}
 	if (tcache_cached(t, class))
 		return *--t->top[class];
@@ -188,7 +226,11 @@ noinline void *slow_malloc(size_t size)
 	int saved = errno;
 	void *p = block_alloc_framed(size, FRAME);
 
-	errno = p ? saved : ENOMEM;
+	if (unlikely(!p)) {
+		block_no_memory(size);
+		saved = ENOMEM;
+	}
+	errno = saved;
 	return p;
 }
 
@@ -257,6 +299,7 @@ void *block_alloc_from(struct arena *a, size_t align, size_t size, bool zero)
 		p = small_direct(a, sizeclass_small(size));
 	else
 		p = large_from(a, max(size, LARGE_MIN), max(align, PAGE_SIZE), &zeroed);
+	filled(p, &zeroed);
 	if (p && zero && !zeroed)
 		memset(p, 0, size);
 	return p;
@@ -281,6 +324,8 @@ static void free_span(struct tcache *t, void *p, const struct block *b)
 		return;
 	if (!t->disabled)
 		t->net -= (int64_t)b->size;
+	else
+		fill_freed(p, b->size);
 	if (b->class == CLASS_HUGE)
 		huge_free(p);
 	else
@@ -290,6 +335,7 @@ static void free_span(struct tcache *t, void *p, const struct block *b)
 static void free_small(struct tcache *t, void *p, const struct block *b)
 {
 	if (unlikely(t->disabled)) {
+		fill_freed(p, b->size);
 		arena_flush(NULL, b->class, &p, 1);
 		return;
 	}
@@ -378,7 +424,7 @@ void block_free_direct(void *p)
 	else if (b.class == CLASS_SAMPLED)
 		free_sampled(p);
 	else
-		b.class <= CLASS_SMALL_LAST ? arena_flush(NULL, b.class, &p, 1) :
+		b.class <= CLASS_SMALL_LAST ? free_small(&ash_dead, p, &b) :
 					      free_span(&ash_dead, p, &b);
 }
 
@@ -403,6 +449,8 @@ size_t block_resize(void *p, size_t size, size_t extra, bool zero)
 	block_find(p, &b);
 	if (!ash_tls->disabled)
 		ash_tls->net += (int64_t)b.size - (int64_t)size;
+	if (conf_fills() && b.size > size)
+		fill_new(p, size, b.size, &zeroed);
 	if (zero && !zeroed && b.size > size)
 		memset((char *)p + size, 0, b.size - size);
 	return b.size;

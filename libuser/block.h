@@ -40,6 +40,9 @@ void block_free_direct(void *p);
  */
 size_t block_resize(void *p, size_t size, size_t extra, bool zero);
 
+/* There is none for @size bytes: the end, if option xmalloc says so. */
+void block_no_memory(size_t size);
+
 /* Calls of realloc() with a block and size 0, which are frees; relaxed. */
 extern _Atomic size_t block_zero_reallocs;
 

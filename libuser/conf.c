@@ -58,6 +58,12 @@ const struct conf_row conf_rows[] = {
 	BOOL(stats_print, false, "Whether statistics are printed at exit.", SAME),
 	TEXT(stats_print_opts, "", CONF_JEMALLOC,
 	     "Letters for that report, as ashlar_stats_print() takes them."),
+	BOOL(zero, false, "Whether new blocks read as zero; threads cache nothing then.", SAME),
+	ROW(junk, JUNK_NONE, 0, 3, "false|true|alloc|free",
+	    "Whether blocks are filled with 0xa5 when new and 0x5a when freed; threads cache nothing then.", SAME),
+	BOOL(xmalloc, false, "Whether a request that there is no memory for ends the process.", SAME),
+	ROW(zero_realloc, ZERO_REALLOC_FREE, 0, 2, "free|alloc|abort",
+	    "What realloc does with a block and a size of 0.", SAME),
 	NUMBER(tcache_max, LARGE_MAX, 8, LARGE_MAX, "Bytes of the largest block a thread caches.", SAME),
 	BOOL(ctl_socket, false,
 	     "Whether the process answers its owner's ashlarctl on a socket of its own.",
@@ -426,6 +432,9 @@ void conf_init(void)
 	text = secure ? NULL : environment("ASHLAR_CONF");
 	if (text)
 		refused += conf_parse(text, "ASHLAR_CONF");
+	/* Every block passes the slow path, which fills. */
+	if (conf_fills())
+		conf.tcache = false;
 	if (refused && conf.abort_conf)
 		ash_fatal("%u options refused and abort_conf is true", refused);
 	if (conf.confirm_conf)

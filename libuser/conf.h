@@ -25,6 +25,8 @@ enum conf_source { SOURCE_AUTO, SOURCE_DEVICE, SOURCE_ANON };
 enum conf_thp { THP_AUTO, THP_ALWAYS, THP_NEVER };
 enum conf_unwind { UNWIND_AUTO, UNWIND_FRAMES, UNWIND_LIBRARY };
 enum conf_format { FORMAT_HEAP_V2, FORMAT_PPROF };
+enum conf_junk { JUNK_NONE, JUNK_BOTH, JUNK_ALLOC, JUNK_FREE };
+enum conf_zero_realloc { ZERO_REALLOC_FREE, ZERO_REALLOC_ALLOC, ZERO_REALLOC_ABORT };
 enum conf_foreign { FOREIGN_ABORT, FOREIGN_IGNORE };
 
 /* Room of an option that is text, its NUL included. */
@@ -52,6 +54,10 @@ struct conf {
 	int64_t tcache_max;		/* bytes of the largest block a thread caches */
 	int64_t ctl_socket;		/* bool */
 	char stats_print_opts[CONF_TEXT_MAX];
+	int64_t zero;			/* bool */
+	int64_t junk;			/* enum conf_junk */
+	int64_t xmalloc;		/* bool */
+	int64_t zero_realloc;		/* enum conf_zero_realloc */
 	/* Heap profiles and guarded blocks: see prof.h and guard.h. */
 	int64_t prof, prof_active, prof_thread_active_init;	/* bool */
 	int64_t lg_prof_sample;		/* log2 of mean bytes between samples */
@@ -73,6 +79,12 @@ extern struct conf conf;
 #define CONF_UNSAFE	1u	/* writes files, opens sockets or installs signal handlers */
 #define CONF_JEMALLOC	2u	/* means the same to jemalloc */
 #define CONF_TEXT	4u	/* a char [CONF_TEXT_MAX], its default in words */
+
+/* Are blocks filled when they are made or freed? Then no thread has a cache. */
+static inline bool conf_fills(void)
+{
+	return conf.zero || conf.junk;
+}
 
 struct conf_row {
 	const char *key;

@@ -109,7 +109,7 @@ static const struct ctl_row rows[] = {
 
 	CTL_IS("config.cache_oblivious", BOOL, false),
 	CTL_IS("config.debug", BOOL, ASHLAR_DEBUG),
-	CTL_IS("config.fill", BOOL, false),
+	CTL_IS("config.fill", BOOL, true),
 	CTL_IS("config.lazy_lock", BOOL, false),
 	CTL_TEXT("config.malloc_conf", conf_build),
 	CTL_IS("config.opt_safety_checks", BOOL, true),
@@ -118,7 +118,7 @@ static const struct ctl_row rows[] = {
 	CTL_IS("config.prof_libunwind", BOOL, false),
 	CTL_IS("config.stats", BOOL, true),
 	CTL_IS("config.utrace", BOOL, false),
-	CTL_IS("config.xmalloc", BOOL, false),
+	CTL_IS("config.xmalloc", BOOL, true),
 
 	/* jemalloc's options that are no options here, as what they are; ours follow the table. */
 	CTL_RO("opt.narenas", UNSIGNED, get_narenas_option),
@@ -132,7 +132,6 @@ static const struct ctl_row rows[] = {
 	CTL_TEXT("opt.percpu_arena", "disabled"),
 	CTL_IS("opt.oversize_threshold", SIZE, 0),
 	CTL_IS("opt.max_background_threads", SIZE, 1),
-	CTL_TEXT("opt.zero_realloc", "free"),
 	CTL_IS("opt.stats_interval", SSIZE, -1),
 	CTL_TEXT("opt.stats_interval_opts", ""),
 };

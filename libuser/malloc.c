@@ -10,10 +10,13 @@
 #include "conf.h"
 #include "large.h"
 
-static void *or_enomem(void *p)
+/* What came of a request of @size bytes. */
+static void *or_enomem(void *p, size_t size)
 {
-	if (unlikely(!p))
+	if (unlikely(!p)) {
+		block_no_memory(size);
 		errno = ENOMEM;
+	}
 	return p;
 }
 
@@ -38,7 +41,7 @@ static noinline void *calloc_slow(size_t size)
 		return p ? memset(p, 0, size) : NULL;
 	}
 	saved = errno;
-	p = block_alloc_zeroed(size);
+	p = or_enomem(block_alloc_zeroed(size), size);
 	errno = p ? saved : ENOMEM;
 	return p;
 }
@@ -72,7 +75,7 @@ EXPORT void *ashlar_calloc(size_t n, size_t size)
 	void *p;
 
 	if (unlikely(__builtin_mul_overflow(n, size, &total)))
-		return or_enomem(NULL);
+		return or_enomem(NULL, SIZE_MAX);
 	p = likely(total <= TCACHE_NEAR) ? fast_pop(t, t->near[total], total) : NULL;
 	return likely(p) ? clear(p, total) : calloc_slow(total);
 }
@@ -83,12 +86,16 @@ EXPORT void *ashlar_realloc(void *p, size_t size)
 		return fast_malloc(size);
 	if (unlikely(!size)) {
 		atomic_fetch_add_explicit(&block_zero_reallocs, 1, memory_order_relaxed);
+		if (conf.zero_realloc == ZERO_REALLOC_ABORT)
+			ash_fatal("option zero_realloc: realloc of block %p to 0 bytes", p);
+		if (conf.zero_realloc == ZERO_REALLOC_ALLOC)
+			return or_enomem(block_realloc(p, 1), 1);
 		fast_free(p);
 		return NULL;
 	}
 	if (unlikely(size > SIZE_LIMIT))
-		return or_enomem(NULL);
-	return or_enomem(block_realloc(p, size));
+		return or_enomem(NULL, SIZE_MAX);
+	return or_enomem(block_realloc(p, size), size);
 }
 
 EXPORT void *ashlar_reallocarray(void *p, size_t n, size_t size)
@@ -96,7 +103,7 @@ EXPORT void *ashlar_reallocarray(void *p, size_t n, size_t size)
 	size_t total;
 
 	if (unlikely(__builtin_mul_overflow(n, size, &total)))
-		return or_enomem(NULL);
+		return or_enomem(NULL, SIZE_MAX);
 	return ashlar_realloc(p, total);
 }
 
@@ -106,7 +113,7 @@ static void *memalign_checked(size_t align, size_t size)
 		errno = EINVAL;
 		return NULL;
 	}
-	return or_enomem(block_alloc_aligned(align, size));
+	return or_enomem(block_alloc_aligned(align, size), size);
 }
 
 EXPORT int ashlar_posix_memalign(void **out, size_t align, size_t size)
@@ -118,8 +125,10 @@ EXPORT int ashlar_posix_memalign(void **out, size_t align, size_t size)
 		return EINVAL;
 	p = block_alloc_aligned(align, size);
 	errno = saved;
-	if (!p)
+	if (!p) {
+		block_no_memory(size);
 		return ENOMEM;
+	}
 	*out = p;
 	return 0;
 }
@@ -147,7 +156,7 @@ EXPORT void *ashlar_valloc(size_t size)
 EXPORT void *ashlar_pvalloc(size_t size)
 {
 	if (size > SIZE_LIMIT)
-		return or_enomem(NULL);
+		return or_enomem(NULL, SIZE_MAX);
 	return memalign_checked(PAGE_SIZE, round_up(max(size, (size_t)1), PAGE_SIZE));
 }
 

@@ -242,7 +242,7 @@ bool thread_cache_enable(bool on)
 	struct tcache *t = thread_cache();
 	bool was = !t->disabled;
 
-	if (was == on)
+	if (was == on || (on && conf_fills()))
 		return was;
 	if (on) {
 		cache_install();
