@@ -156,4 +156,36 @@ TEST_F_TIMEOUT(unload, against_readers, 120)
 	child_status(pid);
 }
 
+/* Others open, map, allocate and leave while the module comes and goes. */
+TEST_F_TIMEOUT(unload, against_users, 120)
+{
+	int i, unloaded_times = 0;
+	pid_t pid = fork();
+
+	if (!pid)
+		for (;;) {
+			int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+			char *p = fd < 0 ? NULL : dev_map(fd, 2);
+
+			if (p && !dev_alloc(fd, p, 2)) {
+				memset(p, 1, EXTENT);
+				dev_purge(fd, p, 1, NULL);
+			}
+			if (p)
+				munmap(p, 2 * EXTENT);
+			if (fd >= 0)
+				close(fd);
+			usleep(1000);
+		}
+	for (i = 0; i < 12; i++) {
+		if (!eventually(unloaded, NULL, 10))
+			continue;
+		unloaded_times++;
+		ASSERT_EQ(0, load(""));
+	}
+	kill(pid, SIGKILL);
+	child_status(pid);
+	EXPECT_GT(unloaded_times, 0);
+}
+
 TEST_HARNESS_MAIN
