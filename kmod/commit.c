@@ -17,7 +17,7 @@ static int commit_over(struct ashlar_heap *heap, unsigned long index,
 	nid = page_to_nid(extent->page);
 	xa_lock(&heap->table);
 	/* Drops the lock to allocate, and looks again. */
-	found = __xa_cmpxchg(&heap->table, index, old, extent,
+	found = __xa_cmpxchg(&heap->table, index, old, &extent->first,
 			     ashlar_gfp_small(want->effort));
 	if (found == old) {
 		heap->committed++;

@@ -45,6 +45,27 @@ static inline void vma_start_write(struct vm_area_struct *vma)
 }
 #endif
 
+/*
+ * How often a page is mapped: a compound one by PMD, which counts once, and by
+ * PTEs. Since 6.7 the folio knows; before, each small page counts both.
+ */
+static inline int ashlar_mapcount(struct page *head)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+	int by_pmd, nr = 0;
+	unsigned long i;
+
+	if (!PageCompound(head))
+		return atomic_read(&head->_mapcount) + 1;
+	by_pmd = atomic_read(compound_mapcount_ptr(head)) + 1;
+	for (i = 0; i < compound_nr(head); i++)
+		nr += atomic_read(&head[i]._mapcount) + 1 - by_pmd;
+	return max(nr, 0) + by_pmd;
+#else
+	return folio_mapcount(page_folio(head));
+#endif
+}
+
 /* 6.7 added a parameter to vm_operations_struct.get_policy. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
 #define ASHLAR_GET_POLICY_ARGS \

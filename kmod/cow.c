@@ -1,76 +1,406 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Sharing extents at a fork, and copying them afterwards. */
+/* Sharing extents at a fork, and copying their pages afterwards. */
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
+#include <linux/slab.h>
 #include "account.h"
 #include "cow.h"
 #include "trace.h"
 
-static void extent_copy(struct ashlar_extent *to, struct page *from)
-{
-	unsigned int i;
+/**
+ * struct cow - one page that is to become writable
+ * @heap: its heap
+ * @index: the extent's index
+ * @sub: the page's number in the extent
+ * @share: the heap's share
+ * @extent: the share's extent; its lock is held
+ * @refs: known references of the page, if it is a small one
+ * @copy: a new small page, or NULL
+ * @spare: new chunks, the first slot of each being the next, or NULL
+ * @spares: how many; or with COW_SPARE, how many it has to be
+ */
+struct cow {
+	struct ashlar_heap *heap;
+	unsigned long index;
+	unsigned int sub;
+	struct ashlar_share *share;
+	struct ashlar_extent *extent;
+	int refs;
+	struct ashlar_small *copy;
+	struct ashlar_small **spare;
+	int spares;
+};
 
-	for (i = 0; i < ASHLAR_PAGES; i++) {
-		copy_highpage(to->page + i, from + i);
-		cond_resched();
-	}
+/* What is missing, to be brought without the lock. */
+enum cow_need {
+	COW_DONE,
+	COW_COPY,
+	COW_SPARE,
+};
+
+static void cow_push_spare(struct cow *cow, struct ashlar_small **chunk)
+{
+	*chunk = (struct ashlar_small *)cow->spare;
+	cow->spare = chunk;
 }
 
-/* A new extent for a copy of @page. Tries hard: failing is a SIGBUS. */
-static struct ashlar_extent *copy_new(struct ashlar_heap *heap,
-				      struct page *page)
+/* Put a small page into a share. A chunk, if it takes one, is there. */
+static void cow_set(struct cow *cow, struct ashlar_share *share,
+		    struct ashlar_small *small)
 {
-	struct ashlar_want want = {
-		.mm = heap->mm,
-		.nid = page_to_nid(page),
-		.effort = ASHLAR_HARD,
-	};
+	struct ashlar_small **chunk = cow->spare, **next = NULL;
 
-	ashlar_want_allowed(&want);
-	return ashlar_extent_new(heap->space->account, &want);
+	if (chunk) {
+		next = (struct ashlar_small **)*chunk;
+		*chunk = NULL;
+	}
+	WARN_ON_ONCE(!ashlar_share_set(share, cow->sub, small, &chunk));
+	cow->spare = next;
+	if (chunk)
+		cow_push_spare(cow, chunk);
+}
+
+static bool cow_lacks_chunk(struct cow *cow, struct ashlar_share *share)
+{
+	return !share->chunks[cow->sub / ASHLAR_CHUNK];
+}
+
+static void cow_count(struct cow *cow)
+{
+	atomic_long_inc(&cow->heap->page_copies);
+	trace_ashlar_copy_page(cow->index, cow->sub);
+}
+
+/*
+ * The heap has a small page already. Alone it may have it back, if nothing else
+ * refers to it; else it gets a copy.
+ *
+ * Unmapped before it is copied, so that no thread still reads the old page when
+ * another writes the new one; and before references are counted:
+ * get_user_pages_fast() looks at the page table again after taking its own.
+ */
+static enum cow_need break_small(struct cow *cow, struct ashlar_small *small)
+{
+	bool back;
+
+	if (atomic_read_acquire(&small->users) > 1 && !cow->copy)
+		return COW_COPY;
+	lock_page(small->page);
+	ashlar_heap_unmap_page(cow->heap, cow->index, cow->sub);
+	back = atomic_read_acquire(&small->users) == 1 &&
+	       !ashlar_small_referenced(small, cow->refs);
+	if (back) {
+		small->exposed = false;
+	} else if (cow->copy) {
+		copy_highpage(cow->copy->page, small->page);
+		cow_set(cow, cow->share, cow->copy);
+		cow_count(cow);
+	}
+	unlock_page(small->page);
+	if (back)
+		return COW_DONE;
+	if (!cow->copy)
+		return COW_COPY;
+	cow->copy = NULL;
+	ashlar_small_put(cow->heap->space->account, small);
+	return COW_DONE;
+}
+
+/* The last user: take the extent back if nothing else refers to it. */
+static bool take_back(struct cow *cow)
+{
+	struct page *page = cow->extent->page;
+	bool back = false;
+
+	lock_page(page);
+	/* Seldom in vain: what is mapped does not count. */
+	if (!ashlar_extent_referenced(cow->extent)) {
+		ashlar_heap_unmap(cow->heap, cow->index, 1);
+		back = !ashlar_extent_referenced(cow->extent);
+	}
+	if (back) {
+		cow->extent->owner = cow->share;
+		WRITE_ONCE(cow->extent->exposed, false);
+	}
+	unlock_page(page);
+	return back;
+}
+
+/* The share that another heap has of the extent, if it sees the page there. */
+static struct ashlar_share *sees_page(struct cow *cow,
+				      struct ashlar_heap *other)
+{
+	struct ashlar_share *share;
+
+	share = ashlar_heap_share(other, cow->index, cow->extent);
+	if (!share || share == cow->share ||
+	    ashlar_share_small(share, cow->sub))
+		return NULL;
+	return share;
+}
+
+/* How many chunks save_page() takes. */
+static int save_spares(struct cow *cow)
+{
+	struct ashlar_heap *other;
+	struct ashlar_share *share;
+	int lacks = 0;
+
+	list_for_each_entry(other, &cow->heap->space->heaps, node) {
+		share = sees_page(cow, other);
+		lacks += share && cow_lacks_chunk(cow, share);
+	}
+	return lacks;
+}
+
+/*
+ * Give the page's bytes to all that see it: one small page for all of them. The
+ * page lock is held, nobody has the page mapped, and none of us writes to it.
+ */
+static void save_page(struct cow *cow)
+{
+	struct ashlar_space *space = cow->heap->space;
+	struct ashlar_heap *other;
+	struct ashlar_share *share;
+	int users = 0;
+
+	copy_highpage(cow->copy->page, cow->extent->page + cow->sub);
+	list_for_each_entry(other, &space->heaps, node) {
+		share = sees_page(cow, other);
+		if (!share)
+			continue;
+		cow_set(cow, share, cow->copy);
+		WRITE_ONCE(other->small_seen, true);
+		users++;
+	}
+	if (!users)
+		return;
+	atomic_set(&cow->copy->users, users);
+	cow->copy->exposed = users > 1;
+	cow->copy = NULL;
+	cow_count(cow);
+}
+
+static void unmap_others(struct cow *cow)
+{
+	struct ashlar_heap *other;
+
+	list_for_each_entry(other, &cow->heap->space->heaps, node)
+		if (sees_page(cow, other))
+			ashlar_heap_unmap_page(other, cow->index, cow->sub);
+}
+
+/* The owner writes in place, unless something refers to the extent. */
+static enum cow_need break_owned(struct cow *cow, bool *in_place)
+{
+	struct ashlar_space *space = cow->heap->space;
+	struct page *page = cow->extent->page;
+	enum cow_need need = COW_DONE;
+	int lacks;
+
+	lock_page(page);
+	down_read(&space->heaps_lock);
+	*in_place = !ashlar_extent_referenced(cow->extent);
+	if (!*in_place)
+		goto unlock;
+	lacks = save_spares(cow);
+	if (lacks > cow->spares) {
+		cow->spares = lacks;
+		need = COW_SPARE;
+		goto unlock;
+	}
+	unmap_others(cow);
+	*in_place = !ashlar_extent_referenced(cow->extent);
+	if (*in_place) {
+		save_page(cow);
+		__set_bit(cow->sub, cow->extent->kept);
+	}
+unlock:
+	up_read(&space->heaps_lock);
+	unlock_page(page);
+	return need;
+}
+
+/* Zero, or a copy of the extent's page, for this heap alone. */
+static enum cow_need break_own(struct cow *cow)
+{
+	struct page *page = cow->extent->page;
+
+	if (cow_lacks_chunk(cow, cow->share) && !cow->spare) {
+		cow->spares = 1;
+		return COW_SPARE;
+	}
+	if (page) {
+		lock_page(page);
+		/* A PMD goes as a whole. From here on, none comes back. */
+		ashlar_heap_unmap_page(cow->heap, cow->index, cow->sub);
+		copy_highpage(cow->copy->page, page + cow->sub);
+		cow_count(cow);
+	} else {
+		clear_highpage(cow->copy->page);
+	}
+	cow_set(cow, cow->share, cow->copy);
+	WRITE_ONCE(cow->heap->small_seen, true);
+	cow->copy = NULL;
+	if (page)
+		unlock_page(page);
+	return COW_DONE;
+}
+
+static enum cow_need break_page(struct cow *cow)
+{
+	struct ashlar_small *small = ashlar_share_small(cow->share, cow->sub);
+	struct ashlar_extent *extent = cow->extent;
+	enum cow_need need;
+	bool in_place;
+
+	if (ashlar_share_writable(cow->share, cow->sub))
+		return COW_DONE;
+	if (small)
+		return break_small(cow, small);
+	if (extent->page && atomic_read_acquire(&extent->users) == 1 &&
+	    take_back(cow))
+		return COW_DONE;
+	if (!cow->copy)
+		return COW_COPY;
+	if (extent->page && atomic_read(&extent->users) > 1) {
+		if (!extent->owner) {
+			extent->owner = cow->share;
+			bitmap_zero(extent->kept, ASHLAR_PAGES);
+		}
+		if (extent->owner == cow->share) {
+			need = break_owned(cow, &in_place);
+			if (in_place)
+				return need;
+		}
+	}
+	return break_own(cow);
+}
+
+/* Without the lock: bring what is missing. */
+static int cow_bring(struct cow *cow, enum cow_need need)
+{
+	struct ashlar_small **chunk;
+	int have = 0;
+
+	if (!cow->copy)
+		cow->copy = ashlar_small_new(cow->heap->space->account,
+					     cow->heap->mm, cow->extent->nid,
+					     false);
+	if (!cow->copy)
+		return -ENOMEM;
+	if (need != COW_SPARE)
+		return 0;
+	for (chunk = cow->spare; chunk; chunk = (struct ashlar_small **)*chunk)
+		have++;
+	for (; have < cow->spares; have++) {
+		chunk = ashlar_chunk_new();
+		if (!chunk)
+			return -ENOMEM;
+		cow_push_spare(cow, chunk);
+	}
+	return 0;
 }
 
 int ashlar_cow_break(struct ashlar_heap *heap, unsigned long index,
-		     struct page *page)
+		     unsigned int sub, struct ashlar_look *look, int refs)
 {
-	struct ashlar_extent *extent, *copy;
-	bool replaced = false, owned;
+	struct cow cow = {
+		.heap = heap,
+		.index = index,
+		.sub = sub,
+		.share = look->share,
+		.extent = look->extent,
+		.refs = refs,
+	};
+	enum cow_need need;
+	int err = 0;
 
-	lock_page(page);
-	owned = ashlar_heap_retake(heap, index, page, 1);
-	unlock_page(page);
-	if (owned)
-		return 0;
-	copy = copy_new(heap, page);
-	if (IS_ERR(copy))
-		return PTR_ERR(copy);
-	lock_page(page);
-	if (!ashlar_heap_holds(heap, index, page, false))
+	do {
+		need = COW_DONE;
+		mutex_lock(&cow.extent->lock);
+		if (ashlar_heap_holds(heap, index, look))
+			need = break_page(&cow);
+		mutex_unlock(&cow.extent->lock);
+		if (need != COW_DONE)
+			err = cow_bring(&cow, need);
+	} while (need != COW_DONE && !err);
+	if (cow.copy)
+		ashlar_small_put(heap->space->account, cow.copy);
+	while (cow.spare) {
+		struct ashlar_small **chunk = cow.spare;
+
+		cow.spare = (struct ashlar_small **)*chunk;
+		kfree(chunk);
+	}
+	return err;
+}
+
+/* Copy one small page into the extent and let go of it, unless it is pinned. */
+static void merge_small(struct ashlar_heap *heap, unsigned long index,
+			struct ashlar_share *share, unsigned int sub)
+{
+	struct ashlar_small *small = ashlar_share_small(share, sub);
+	struct ashlar_small **none = NULL;
+	bool pinned;
+
+	lock_page(small->page);
+	ashlar_heap_unmap_page(heap, index, sub);
+	pinned = ashlar_small_referenced(small, 0);
+	if (!pinned) {
+		copy_highpage(share->extent->page + sub, small->page);
+		ashlar_share_set(share, sub, NULL, &none);
+	}
+	unlock_page(small->page);
+	if (!pinned)
+		ashlar_small_put(heap->space->account, small);
+}
+
+void ashlar_cow_merge(struct ashlar_heap *heap, unsigned long index)
+{
+	struct ashlar_look look;
+	struct cow cow = { .heap = heap, .index = index };
+	unsigned int sub;
+
+	ashlar_heap_look(heap, index, &look);
+	if (!look.extent)
+		return;
+	cow.share = look.share;
+	cow.extent = look.extent;
+	mutex_lock(&look.extent->lock);
+	if (!ashlar_heap_holds(heap, index, &look) || !look.extent->page ||
+	    atomic_read_acquire(&look.extent->users) > 1)
 		goto unlock;
-	/*
-	 * Unmapped first, and under the page lock, so that no thread still
-	 * reads the old page when another writes the new one.
-	 */
-	ashlar_heap_unmap(heap, index, 1);
-	extent_copy(copy, page);
-	xa_lock(&heap->table);
-	extent = xa_load(&heap->table, index);
-	/* FREE and PURGE change the table without the page lock. */
-	replaced = extent && !xa_is_value(extent) && extent->page == page;
-	if (replaced) {
-		__xa_store(&heap->table, index, copy, 0);
-		heap->copies++;
-	}
-	xa_unlock(&heap->table);
+	if (READ_ONCE(look.extent->exposed) && !take_back(&cow))
+		goto unlock;
+	for (sub = 0; sub < ASHLAR_PAGES && look.share->nr; sub++)
+		if (ashlar_share_small(look.share, sub))
+			merge_small(heap, index, look.share, sub);
 unlock:
-	unlock_page(page);
-	if (replaced) {
-		trace_ashlar_copy(index, false);
-		ashlar_space_drop(heap->space, extent);
-	} else {
-		ashlar_extent_unnew(heap->space->account, copy);
+	mutex_unlock(&look.extent->lock);
+	ashlar_heap_unlook(heap, &look);
+}
+
+void ashlar_cow_merge_all(struct ashlar_heap *heap)
+{
+	unsigned long index = 0;
+	unsigned int nr;
+	void *entry;
+
+	if (!READ_ONCE(heap->small_seen))
+		return;
+	for (entry = xa_find(&heap->table, &index, ULONG_MAX, XA_PRESENT); entry;
+	     entry = xa_find_after(&heap->table, &index, ULONG_MAX, XA_PRESENT)) {
+		nr = 0;
+		xa_lock(&heap->table);
+		entry = xa_load(&heap->table, index);
+		if (entry && !xa_is_value(entry))
+			nr = READ_ONCE(((struct ashlar_share *)entry)->nr);
+		xa_unlock(&heap->table);
+		if (nr)
+			ashlar_cow_merge(heap, index);
+		cond_resched();
 	}
-	return 0;
 }
 
 /* Make the child's table say @entry at @index. */
@@ -95,15 +425,26 @@ static int child_store(struct ashlar_heap *child, unsigned long index,
  * the child is in none before its fork is complete.
  */
 static int clone_pinned(struct ashlar_heap *parent, struct ashlar_heap *child,
-			unsigned long index, struct ashlar_extent *extent)
+			unsigned long index, struct ashlar_share *share)
 {
-	struct ashlar_extent *copy = copy_new(parent, extent->page);
+	struct ashlar_want want = {
+		.mm = parent->mm,
+		.nid = share->extent->nid,
+		.effort = ASHLAR_HARD,
+	};
+	struct ashlar_extent *copy;
+	unsigned int sub;
 	int err;
 
+	ashlar_want_allowed(&want);
+	copy = ashlar_extent_new(parent->space->account, &want);
 	if (IS_ERR(copy))
 		return child_store(child, index, ASHLAR_MARK_LOST);
-	extent_copy(copy, extent->page);
-	err = child_store(child, index, copy);
+	for (sub = 0; sub < ASHLAR_PAGES; sub++) {
+		copy_highpage(copy->page + sub, ashlar_share_page(share, sub));
+		cond_resched();
+	}
+	err = child_store(child, index, &copy->first);
 	if (err) {
 		ashlar_extent_unnew(parent->space->account, copy);
 		return err;
@@ -113,27 +454,124 @@ static int clone_pinned(struct ashlar_heap *parent, struct ashlar_heap *child,
 	return 0;
 }
 
+/* What the child gets for a small page of the parent: the same, or a copy. */
+static int clone_small(struct ashlar_heap *parent, struct ashlar_share *to,
+		       unsigned int sub, struct ashlar_small *small)
+{
+	struct ashlar_small **spare = NULL;
+
+	if (atomic_read(&small->users) == 1 && !small->exposed &&
+	    ashlar_small_referenced(small, 0)) {
+		struct ashlar_small *copy;
+
+		copy = ashlar_small_new(parent->space->account, parent->mm,
+					page_to_nid(small->page), false);
+		if (!copy)
+			return -ENOMEM;
+		copy_highpage(copy->page, small->page);
+		small = copy;
+	} else {
+		small->exposed = true;
+		atomic_inc(&small->users);
+	}
+	if (ashlar_share_set(to, sub, small, &spare))
+		return 0;
+	spare = ashlar_chunk_new();
+	if (spare && ashlar_share_set(to, sub, small, &spare))
+		return 0;
+	ashlar_small_put(parent->space->account, small);
+	return -ENOMEM;
+}
+
+static int clone_smalls(struct ashlar_heap *parent, struct ashlar_share *from,
+			struct ashlar_share *to)
+{
+	unsigned int sub;
+	int err = 0;
+
+	for (sub = 0; to->nr < from->nr && sub < ASHLAR_PAGES && !err; sub++) {
+		struct ashlar_small *small = ashlar_share_small(from, sub);
+
+		if (small)
+			err = clone_small(parent, to, sub, small);
+	}
+	return err;
+}
+
+/*
+ * The parent may have given its pages of the extent to a device. Unmapped there,
+ * and with no other mapping on its way, what is counted is a pin. An extent
+ * that another share owns cannot be written to by the parent's pins.
+ */
+static bool clone_is_pinned(struct ashlar_share *share)
+{
+	struct ashlar_extent *extent = share->extent;
+	bool pinned;
+
+	if (!extent->page)
+		return false;
+	if (atomic_read_acquire(&extent->users) == 1)
+		return ashlar_extent_referenced(extent);
+	if (extent->owner != share)
+		return false;
+	lock_page(extent->page);
+	pinned = ashlar_extent_referenced(extent);
+	unlock_page(extent->page);
+	return pinned;
+}
+
+/* With extent->lock: nobody else writes between the look and the sharing. */
+static int clone_share(struct ashlar_heap *parent, struct ashlar_heap *child,
+		       unsigned long index, struct ashlar_share *from,
+		       struct ashlar_share *to)
+{
+	struct ashlar_extent *extent = from->extent;
+	int err;
+
+	err = clone_smalls(parent, from, to);
+	if (err)
+		return err;
+	err = child_store(child, index, to);
+	if (err)
+		return err;
+	if (to->nr)
+		child->small_seen = true;
+	if (atomic_read_acquire(&extent->users) == 1)
+		extent->owner = from;
+	/* What the owner kept for itself the child sees from now on. */
+	if (extent->owner == from)
+		bitmap_zero(extent->kept, ASHLAR_PAGES);
+	ashlar_space_share(parent->space, from);
+	return 0;
+}
+
 static int clone_one(struct ashlar_heap *parent, struct ashlar_heap *child,
 		     unsigned long index, void *entry)
 {
-	struct ashlar_extent *extent = entry;
+	struct ashlar_share *from = entry, *to;
+	struct ashlar_extent *extent;
+	bool pinned;
 	int err;
 
 	if (xa_load(&child->table, index))
 		return 0;
 	if (xa_is_value(entry))
 		return child_store(child, index, entry);
-	/*
-	 * Unmapped, so that references beyond the page cache's and ours are
-	 * pins. With more users it cannot have been pinned for writing since
-	 * the fork that shared it; for reading it may have been, and the last
-	 * user asks again before it writes.
-	 */
-	if (atomic_read(&extent->users) == 1 && ashlar_page_pinned(extent->page))
-		return clone_pinned(parent, child, index, extent);
-	err = child_store(child, index, extent);
-	if (!err)
-		ashlar_space_share(parent->space, extent);
+	extent = from->extent;
+	to = ashlar_share_new(extent);
+	if (!to)
+		return -ENOMEM;
+	mutex_lock(&extent->lock);
+	pinned = clone_is_pinned(from);
+	if (pinned)
+		err = clone_pinned(parent, child, index, from);
+	else
+		err = clone_share(parent, child, index, from, to);
+	mutex_unlock(&extent->lock);
+	if (pinned)
+		ashlar_share_unnew(to);
+	else if (err)
+		ashlar_share_free(parent->space->account, to);
 	return err;
 }
 

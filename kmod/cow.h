@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Copy-on-write between the heaps of one space.
+ * Copy-on-write between the heaps of one space, 4 KB at a time.
  *
- * A fork gives the child's heap the parent's extents, each with one user more.
- * Who writes first gets a copy; who is left alone writes in place, unless the
- * page has references from when it was shared: whoever reads through them must
- * not see the later writes, so the last user gets a copy too. An extent
- * that something pins at the fork is copied for the child at once, so that the
- * DMA, or the pipe, goes on seeing what the parent writes.
+ * A fork gives the child's heap a share of each of the parent's extents. One of
+ * the shares owns the extent: before its heap writes to a page in place, the
+ * page's bytes are saved as a small page, for all shares that do not have
+ * their own yet. The heaps of the others write to small pages of their own. When
+ * the owner goes, who writes next becomes it.
+ *
+ * In place only what nothing else refers to: a pipe, or a device, that was given
+ * the page while it was shared must not see later writes. Where something
+ * does, the owner gets a small page like all the others.
+ *
+ * An extent that something pins at the fork is copied for the child at once, so
+ * that the DMA, or the pipe, goes on seeing what the parent writes.
  */
 #ifndef ASHLAR_COW_H
 #define ASHLAR_COW_H
@@ -22,25 +28,37 @@
  * @first: index of the first extent
  * @last: index of the last; what the child has already is left alone
  *
- * Where a pinned extent cannot be copied the child gets a mark, and SIGBUS.
+ * Where a pinned page cannot be copied the child gets a mark, and SIGBUS.
  * Return: 0, or -ENOMEM when the child's table is incomplete.
  */
 int ashlar_heap_clone(struct ashlar_heap *parent, struct ashlar_heap *child,
 		      unsigned long first, unsigned long last);
 
 /**
- * ashlar_cow_break() - make an extent one that its heap may write to
+ * ashlar_cow_break() - make a page one that its heap may write to
  * @heap: the heap, whose mmap or VMA lock is held
  * @index: the extent
- * @page: its page, on which the caller has one reference but not the lock
- *
- * By taking it back, if the heap is the last user and nothing else has a
- * reference; or by a copy. Another thread that looks at the same time counts
- * as a reference: that copy is one too many, but right.
+ * @sub: the page in it
+ * @look: what was found there
+ * @refs: references of the page that the caller's caller has, if it is a small
+ *	one
  *
  * Return: 0 if the caller should look again, -ENOMEM if there is no memory.
  */
 int ashlar_cow_break(struct ashlar_heap *heap, unsigned long index,
-		     struct page *page);
+		     unsigned int sub, struct ashlar_look *look, int refs);
+
+/**
+ * ashlar_cow_merge() - bring small pages back into the extent
+ * @heap: the heap
+ * @index: the extent
+ *
+ * Does so for all pages of an extent that no other heap has a share of, but for
+ * those that something refers to.
+ */
+void ashlar_cow_merge(struct ashlar_heap *heap, unsigned long index);
+
+/* The same for all of the heap's. May take long. */
+void ashlar_cow_merge_all(struct ashlar_heap *heap);
 
 #endif /* ASHLAR_COW_H */

@@ -106,10 +106,17 @@ static struct ashlar_extent *extent_make(struct inode *inode,
 		goto free_extent;
 	if (ashlar_charge(inode, page, want->effort))
 		goto untake_page;
+	extent->nid = page_to_nid(page);
 	extent->page = page;
 	atomic_set(&extent->users, 1);
+	refcount_set(&extent->ref, 1);
 	extent->exposed = false;
+	mutex_init(&extent->lock);
+	extent->owner = NULL;
+	atomic_set(&extent->waiting, 0);
 	INIT_LIST_HEAD(&extent->link);
+	memset(&extent->first, 0, sizeof(extent->first));
+	extent->first.extent = extent;
 	atomic_long_inc(&ashlar_pool(page_to_nid(page))->out);
 	return extent;
 
@@ -172,7 +179,7 @@ static void quarantine(struct ashlar_pool *pool, struct ashlar_extent *extent)
 	ashlar_pool_kick(pool);
 }
 
-void ashlar_extent_free(struct inode *inode, struct ashlar_extent *extent)
+static void extent_free(struct inode *inode, struct ashlar_extent *extent)
 {
 	struct ashlar_pool *pool = ashlar_pool(page_to_nid(extent->page));
 
@@ -186,10 +193,16 @@ void ashlar_extent_free(struct inode *inode, struct ashlar_extent *extent)
 		extent_let_go(extent);
 }
 
+void ashlar_extent_put(struct inode *inode, struct ashlar_extent *extent)
+{
+	if (refcount_dec_and_test(&extent->ref))
+		extent_free(inode, extent);
+}
+
 void ashlar_extent_unnew(struct inode *inode, struct ashlar_extent *extent)
 {
 	atomic_set(&extent->users, 0);
-	ashlar_extent_free(inode, extent);
+	ashlar_extent_put(inode, extent);
 }
 
 unsigned long ashlar_quarantine_check(struct ashlar_pool *pool)

@@ -3,37 +3,81 @@
  * An extent: one zeroed huge page taken from a node, charged, and given back.
  *
  * Its whole life: ashlar_extent_new() takes a page from the pool or makes one
- * and charges it; heaps share it by @users; the heap that brings @users to 0
- * calls ashlar_extent_free(), which ends the charge and gives the page to the
- * buddy allocator, or to the quarantine if it is pinned or poisoned.
+ * and charges it; heaps hold it by their shares (share.h), counted by @users;
+ * with the last of them, and the last look at it, ashlar_extent_put() ends the
+ * charge and gives the page to the buddy allocator, or to the quarantine if it
+ * is pinned or poisoned.
  */
 #ifndef ASHLAR_EXTENT_H
 #define ASHLAR_EXTENT_H
 
+#include <linux/bitmap.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/nodemask.h>
+#include <linux/refcount.h>
 #include "pool.h"
 
+struct ashlar_extent;
+struct ashlar_small;
 struct inode;
+
+/* Small pages of a share are kept in chunks of so many. */
+#define ASHLAR_CHUNK	64
+#define ASHLAR_CHUNKS	(ASHLAR_PAGES / ASHLAR_CHUNK)
+
+/**
+ * struct ashlar_share - what one heap has of an extent; its table's entry
+ * @extent: the extent. Constant.
+ * @nr: small pages in @chunks
+ * @chunks: the small pages that this heap sees instead of the extent's own; a
+ *	chunk that was never needed is NULL.
+ *
+ * @nr and @chunks are guarded by extent->lock; once the share is out of its
+ * table and ashlar_share_leave() is over, they are its remover's alone.
+ */
+struct ashlar_share {
+	struct ashlar_extent *extent;
+	unsigned int nr;
+	struct ashlar_small **chunks[ASHLAR_CHUNKS];
+};
 
 /**
  * struct ashlar_extent - one huge page in use
- * @page: its head page; one reference is the extent's. Constant.
- * @users: heaps whose table holds it. 0 to 1 never happens again; 1 to 2 only
- *	at a fork of its only user, with that user's mmap lock and all VMAs of
- *	its heap locked for writing.
+ * @nid: the node it was made on. Constant.
+ * @page: its head page; one reference is the extent's. NULL once it was punched;
+ *	so changed under @lock, and never back.
+ * @users: shares of it in the tables of heaps. 0 to 1 never happens again; 1 to
+ *	2 only at a fork of its only user, with that user's mmap lock and all
+ *	VMAs of its heap locked for writing.
+ * @ref: one for all users together, one for each look at it
  * @exposed: was shared, and references that another heap's process took by
  *	reading (a pipe's) may be left. Set before @users becomes 2; cleared when
  *	@users is 1, the page mapped nowhere and seen without extra references,
- *	under the page lock and the only user's mmap or VMA lock.
+ *	under @lock.
  *	Who faults and sees @users == 1 && !@exposed may write.
+ * @lock: for what follows, and for the small pages of all shares
+ * @owner: the share that may write in place, once it has saved what the others
+ *	see; NULL if that one is gone: the next one to write may take it.
+ * @kept: pages that nobody but @owner sees, nor has a reference to. Of no
+ *	meaning without @owner.
+ * @waiting: threads inside page_mkwrite whose kernel holds a reference of the
+ *	page. Rises any time, falls under @lock.
  * @link: in the quarantine. Guarded by the pool's lock.
+ * @first: the share of the heap that the extent was made for
  */
 struct ashlar_extent {
+	int nid;
 	struct page *page;
 	atomic_t users;
+	refcount_t ref;
 	bool exposed;
+	struct mutex lock;	/* for owner, kept, and small pages */
+	struct ashlar_share *owner;
+	atomic_t waiting;
 	struct list_head link;
+	struct ashlar_share first;
+	DECLARE_BITMAP(kept, ASHLAR_PAGES);
 };
 
 /**
@@ -71,8 +115,8 @@ struct ashlar_extent *ashlar_extent_new(struct inode *inode,
 /* One that was never mapped: put its page back, zero as it is. */
 void ashlar_extent_unnew(struct inode *inode, struct ashlar_extent *extent);
 
-/* No user is left: end the charge and give the page back. May sleep. */
-void ashlar_extent_free(struct inode *inode, struct ashlar_extent *extent);
+/* With the last reference: end the charge, give the page back. May sleep. */
+void ashlar_extent_put(struct inode *inode, struct ashlar_extent *extent);
 
 /* The hardware reported a memory error somewhere in the extent. */
 static inline bool ashlar_extent_poisoned(struct ashlar_extent *extent)

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Faults return the page locked and the kernel maps it before it unlocks it.
- * Between looking an extent up and having its page's lock anything may happen
- * to it, so both functions look, lock, and look again.
+ * Between looking an extent up and having its locks anything may happen to it,
+ * so both functions look, lock, and look again.
  *
  * The heap, and who pays, are vma->vm_mm's: a debugger, process_vm_writev() or
  * an io_uring worker faults with another current.
  */
 #include <linux/pagemap.h>
+#include <asm/pgalloc.h>
 #include "commit.h"
 #include "cow.h"
 #include "fault.h"
@@ -21,25 +22,99 @@ static unsigned long fault_index(struct vm_fault *vmf)
 /* Something changed meanwhile: let the access try again. */
 #define FAULT_AGAIN	VM_FAULT_NOPAGE
 
-/* A page whose lock is taken, for the kernel to map; or why not. */
-static vm_fault_t fault_lock(struct vm_fault *vmf, struct ashlar_heap *heap,
-			     struct page *head, bool owned)
+/* How often a fault breaks and looks again before the access has to. */
+#define FAULT_ROUNDS	4
+
+/*
+ * Make the kernel map a page of the extent by PTE: it does so where the PMD
+ * holds a page table. With the page's lock, so that nobody of this heap puts
+ * the whole extent there meanwhile. False if the table is not at hand.
+ */
+static bool fault_by_pte(struct vm_fault *vmf, struct ashlar_heap *heap)
 {
-	struct page *page = head + vmf->pgoff % ASHLAR_PAGES;
+	struct mm_struct *mm = vmf->vma->vm_mm;
+	spinlock_t *lock;	/* the PMD's */
+
+	if (pmd_none(READ_ONCE(*vmf->pmd))) {
+		if (!vmf->prealloc_pte)
+			return false;
+		lock = pmd_lock(mm, vmf->pmd);
+		if (pmd_none(*vmf->pmd)) {
+			mm_inc_nr_ptes(mm);
+			/* The table is clear before it can be seen. */
+			smp_wmb();
+			pmd_populate(mm, vmf->pmd, vmf->prealloc_pte);
+			vmf->prealloc_pte = NULL;
+		}
+		spin_unlock(lock);
+	}
+	ashlar_heap_by_ptes(heap, fault_index(vmf));
+	return true;
+}
+
+/*
+ * With extent->lock: the page that the access is to, locked for the kernel to
+ * map, in vmf->page; or why not.
+ */
+static vm_fault_t fault_lock(struct vm_fault *vmf, struct ashlar_heap *heap,
+			     struct ashlar_look *look, bool write)
+{
+	unsigned int sub = vmf->pgoff % ASHLAR_PAGES;
+	struct ashlar_share *share = look->share;
+	struct ashlar_extent *extent = look->extent;
+	struct page *page = ashlar_share_page(share, sub);
+	bool small = ashlar_share_small(share, sub);
 	vm_fault_t ret = FAULT_AGAIN;
 
-	lock_page(head);
-	if (!ashlar_heap_holds(heap, fault_index(vmf), head, owned))
+	lock_page(page);
+	/* FREE and PURGE change the table first, and wait for this lock. */
+	if (!ashlar_heap_holds(heap, fault_index(vmf), look))
 		goto unlock;
 	ret = VM_FAULT_HWPOISON;
 	if (PageHWPoison(page))
+		goto unlock;
+	ret = FAULT_AGAIN;
+	if (small)
+		ashlar_heap_by_ptes(heap, fault_index(vmf));
+	else if ((share->nr || (write && !ashlar_extent_owned(extent))) &&
+		 !fault_by_pte(vmf, heap))
 		goto unlock;
 	vmf->page = page;
 	return VM_FAULT_LOCKED;
 
 unlock:
-	unlock_page(head);
-	put_page(head);
+	unlock_page(page);
+	return ret;
+}
+
+static vm_fault_t fault_share(struct vm_fault *vmf, struct ashlar_heap *heap,
+			      struct ashlar_look *look, bool write)
+{
+	unsigned int sub = vmf->pgoff % ASHLAR_PAGES, round;
+	struct ashlar_extent *extent = look->extent;
+	vm_fault_t ret = FAULT_AGAIN;
+
+	for (round = 0; round < FAULT_ROUNDS; round++) {
+		bool ready;
+
+		mutex_lock(&extent->lock);
+		if (!ashlar_heap_holds(heap, fault_index(vmf), look)) {
+			mutex_unlock(&extent->lock);
+			break;
+		}
+		ready = write ? ashlar_share_writable(look->share, sub) :
+				!!ashlar_share_page(look->share, sub);
+		if (ready)
+			ret = fault_lock(vmf, heap, look, write);
+		if (ret == VM_FAULT_LOCKED)
+			get_page(vmf->page);
+		mutex_unlock(&extent->lock);
+		if (ready)
+			break;
+		/* VM_FAULT_OOM would be retried for ever at a cgroup's limit. */
+		if (ashlar_cow_break(heap, fault_index(vmf), sub, look, 0))
+			return VM_FAULT_SIGBUS;
+	}
 	return ret;
 }
 
@@ -48,50 +123,75 @@ vm_fault_t ashlar_fault(struct vm_fault *vmf)
 	struct ashlar_heap *heap = vmf->vma->vm_private_data;
 	unsigned long index = fault_index(vmf);
 	struct ashlar_look look;
-	bool owned;
-	int err;
+	vm_fault_t ret;
 
 	/* The heap could not be cloned at a fork. */
 	if (!heap)
 		return VM_FAULT_SIGBUS;
-	/*
-	 * Everyday mappings are writable from the first read on; those of a
-	 * heap that shares are so from the first write on.
-	 */
-	owned = vmf->flags & FAULT_FLAG_WRITE || !heap->cow;
-
 	ashlar_heap_look(heap, index, &look);
-	if (look.page && (look.owned || !owned)) {
+	if (look.extent) {
 		trace_ashlar_fault(vmf->address, vmf->flags & FAULT_FLAG_WRITE);
-		return fault_lock(vmf, heap, look.page, owned);
+		/*
+		 * Everyday mappings are writable from the first read on; those
+		 * of a heap that shares are so from the first write on.
+		 */
+		ret = fault_share(vmf, heap, &look,
+				  vmf->flags & FAULT_FLAG_WRITE || !heap->cow);
+		ashlar_heap_unlook(heap, &look);
+		return ret;
 	}
-	if (look.page) {
-		err = ashlar_cow_break(heap, index, look.page);
-		put_page(look.page);
-	} else if (ashlar_is_purged(look.entry)) {
-		err = ashlar_recommit(heap, index, look.entry);
-	} else {
+	if (!ashlar_is_purged(look.entry))
 		return VM_FAULT_SIGBUS;
+	return ashlar_recommit(heap, index, look.entry) ? VM_FAULT_SIGBUS :
+							   FAULT_AGAIN;
+}
+
+/*
+ * The kernel has a reference of vmf->page. extent->waiting says so while we may
+ * have to wait; it falls before the page is returned, whose lock then keeps
+ * from looking who would count.
+ */
+static vm_fault_t mkwrite_share(struct vm_fault *vmf, struct ashlar_heap *heap,
+				struct ashlar_look *look)
+{
+	unsigned int sub = vmf->pgoff % ASHLAR_PAGES;
+	bool small = !PageCompound(vmf->page), breaks = false;
+	struct ashlar_extent *extent = look->extent;
+	struct page *page = vmf->page;
+	vm_fault_t ret = FAULT_AGAIN;
+
+	atomic_add(!small, &extent->waiting);
+	mutex_lock(&extent->lock);
+	if (ashlar_heap_holds(heap, fault_index(vmf), look) &&
+	    ashlar_share_page(look->share, sub) == page) {
+		if (ashlar_share_writable(look->share, sub))
+			ret = fault_lock(vmf, heap, look, true);
+		else
+			breaks = true;
 	}
-	/* VM_FAULT_OOM would be retried for ever at a cgroup's limit. */
-	return err ? VM_FAULT_SIGBUS : FAULT_AGAIN;
+	if (breaks) {
+		mutex_unlock(&extent->lock);
+		if (ashlar_cow_break(heap, fault_index(vmf), sub, look, small))
+			ret = VM_FAULT_SIGBUS;
+		mutex_lock(&extent->lock);
+	}
+	atomic_sub(!small, &extent->waiting);
+	mutex_unlock(&extent->lock);
+	return ret;
 }
 
 vm_fault_t ashlar_mkwrite(struct vm_fault *vmf)
 {
 	struct ashlar_heap *heap = vmf->vma->vm_private_data;
-	struct page *head = compound_head(vmf->page);
-	unsigned long index = fault_index(vmf);
-	int err;
+	struct ashlar_look look;
+	vm_fault_t ret;
 
 	if (!heap)
 		return VM_FAULT_SIGBUS;
-	lock_page(head);
-	if (ashlar_heap_holds(heap, index, head, true))
-		return VM_FAULT_LOCKED;
-	unlock_page(head);
-	if (!ashlar_heap_holds(heap, index, head, false))
+	ashlar_heap_look(heap, fault_index(vmf), &look);
+	if (!look.extent)
 		return FAULT_AGAIN;
-	err = ashlar_cow_break(heap, index, head);
-	return err ? VM_FAULT_SIGBUS : FAULT_AGAIN;
+	ret = mkwrite_share(vmf, heap, &look);
+	ashlar_heap_unlook(heap, &look);
+	return ret;
 }

@@ -43,6 +43,8 @@ struct ashlar_space *ashlar_space_create(work_func_t calm)
 	ashlar_inode_account(space->account);
 	kref_init(&space->ref);
 	spin_lock_init(&space->lock);
+	init_rwsem(&space->heaps_lock);
+	mutex_init(&space->restore_lock);
 	INIT_LIST_HEAD(&space->heaps);
 	INIT_WORK(&space->calm, calm);
 	return space;
@@ -79,20 +81,24 @@ static void space_calm(struct ashlar_space *space)
 		ashlar_space_put(space);
 }
 
-void ashlar_space_share(struct ashlar_space *space,
-			struct ashlar_extent *extent)
+void ashlar_space_share(struct ashlar_space *space, struct ashlar_share *share)
 {
+	struct ashlar_extent *extent = share->extent;
+
 	WRITE_ONCE(extent->exposed, true);
 	if (atomic_inc_return(&extent->users) == 2)
 		atomic_long_inc(&space->nr_shared);
 }
 
-void ashlar_space_drop(struct ashlar_space *space, struct ashlar_extent *extent)
+void ashlar_space_drop(struct ashlar_space *space, struct ashlar_share *share)
 {
-	int users = atomic_dec_return(&extent->users);
+	struct ashlar_extent *extent = share->extent;
+	int users;
 
+	ashlar_share_free(space->account, share);
+	users = atomic_dec_return(&extent->users);
 	if (!users)
-		ashlar_extent_free(space->account, extent);
+		ashlar_extent_put(space->account, extent);
 	/* With a user left the extent is no longer ours to look at. */
 	else if (users == 1 && atomic_long_dec_and_test(&space->nr_shared))
 		space_calm(space);
@@ -145,9 +151,11 @@ struct ashlar_heap *ashlar_heap_create(struct ashlar_space *space,
 	mmgrab(mm);
 	heap->mm = mm;
 	xa_init_flags(&heap->table, XA_FLAGS_ACCOUNT);
+	down_write(&space->heaps_lock);
 	spin_lock(&space->lock);
 	list_add(&heap->node, &space->heaps);
 	spin_unlock(&space->lock);
+	up_write(&space->heaps_lock);
 	return heap;
 }
 
@@ -164,11 +172,14 @@ static void heap_release(struct kref *ref)
 
 	ashlar_heap_forget(heap, 0, ULONG_MAX);
 	WARN_ON_ONCE(heap->committed || heap->purged);
-	xa_destroy(&heap->table);
+	/* Who looks at other heaps' tables finds nothing there, but looks. */
+	down_write(&space->heaps_lock);
 	spin_lock(&space->lock);
 	list_del(&heap->node);
 	last = list_empty(&space->heaps);
 	spin_unlock(&space->lock);
+	up_write(&space->heaps_lock);
+	xa_destroy(&heap->table);
 	/* A fork may have shared nothing, and so no drop has told. */
 	if (!last && heap->cow && !atomic_long_read(&space->nr_shared))
 		space_calm(space);
@@ -182,91 +193,63 @@ void ashlar_heap_put(struct ashlar_heap *heap)
 	kref_put(&heap->ref, heap_release);
 }
 
-/*
- * May its last user write? Acquire: with the last but one gone, so are its
- * mappings, and what @exposed and the page's count say includes its deeds.
- */
-static bool extent_owned(struct ashlar_extent *extent)
-{
-	return atomic_read_acquire(&extent->users) == 1 &&
-	       !READ_ONCE(extent->exposed);
-}
-
 void ashlar_heap_look(struct ashlar_heap *heap, unsigned long index,
 		      struct ashlar_look *look)
 {
-	struct ashlar_extent *extent;
-
-	look->page = NULL;
-	look->shared = false;
-	look->owned = false;
+	look->share = NULL;
+	look->extent = NULL;
 	xa_lock(&heap->table);
 	look->entry = xa_load(&heap->table, index);
 	if (look->entry && !xa_is_value(look->entry)) {
-		extent = look->entry;
-		look->page = extent->page;
-		look->shared = atomic_read(&extent->users) > 1;
-		look->owned = extent_owned(extent);
-		get_page(look->page);
+		look->share = look->entry;
+		look->extent = look->share->extent;
+		refcount_inc(&look->extent->ref);
 	}
 	xa_unlock(&heap->table);
 }
 
-bool ashlar_heap_holds(struct ashlar_heap *heap, unsigned long index,
-		       struct page *page, bool owned)
+void ashlar_heap_unlook(struct ashlar_heap *heap, struct ashlar_look *look)
 {
-	struct ashlar_extent *extent;
-	bool holds;
-
-	xa_lock(&heap->table);
-	extent = xa_load(&heap->table, index);
-	holds = extent && !xa_is_value(extent) && extent->page == page &&
-		(!owned || extent_owned(extent));
-	xa_unlock(&heap->table);
-	return holds;
+	if (look->extent)
+		ashlar_extent_put(heap->space->account, look->extent);
 }
 
-bool ashlar_heap_retake(struct ashlar_heap *heap, unsigned long index,
-			struct page *page, int refs)
+struct ashlar_share *ashlar_heap_share(struct ashlar_heap *heap,
+				       unsigned long index,
+				       struct ashlar_extent *extent)
 {
-	struct ashlar_extent *extent;
-	bool last;
+	struct ashlar_share *share;
 
 	xa_lock(&heap->table);
-	extent = xa_load(&heap->table, index);
-	last = extent && !xa_is_value(extent) && extent->page == page &&
-	       atomic_read_acquire(&extent->users) == 1;
+	share = xa_load(&heap->table, index);
+	if (xa_is_value(share) || (share && share->extent != extent))
+		share = NULL;
 	xa_unlock(&heap->table);
-	if (!last)
-		return false;
-	/*
-	 * Who takes the extent out of the table now waits for the page lock
-	 * before it drops it. Unmapped before counting: get_user_pages_fast()
-	 * looks at the page table again after taking its reference.
-	 */
-	ashlar_heap_unmap(heap, index, 1);
-	if (page_count(page) > ASHLAR_PAGES + 1 + refs)
-		return false;
-	WRITE_ONCE(extent->exposed, false);
-	return true;
+	return share;
+}
+
+bool ashlar_heap_holds(struct ashlar_heap *heap, unsigned long index,
+		       const struct ashlar_look *look)
+{
+	return ashlar_heap_share(heap, index, look->extent) == look->share;
 }
 
 static bool is_exposed(void *entry)
 {
-	struct ashlar_extent *extent = entry;
+	struct ashlar_share *share = entry;
 
-	return !xa_is_value(entry) && READ_ONCE(extent->exposed);
+	return !xa_is_value(entry) && READ_ONCE(share->extent->exposed);
 }
 
 void ashlar_heap_settle(struct ashlar_heap *heap)
 {
 	unsigned long index, first = 0, nr = 0;
-	struct ashlar_extent *extent;
+	struct ashlar_share *share;
 
 	mmap_assert_write_locked(heap->mm);
-	xa_for_each(&heap->table, index, extent) {
+	xa_for_each(&heap->table, index, share) {
 		cond_resched();
-		if (!is_exposed(extent))
+		if (!is_exposed(share))
 			continue;
 		if (nr && index != first + nr) {
 			ashlar_heap_unmap(heap, first, nr);
@@ -277,23 +260,36 @@ void ashlar_heap_settle(struct ashlar_heap *heap)
 	}
 	if (nr)
 		ashlar_heap_unmap(heap, first, nr);
-	xa_for_each(&heap->table, index, extent) {
+	xa_for_each(&heap->table, index, share) {
+		struct ashlar_extent *extent;
+
 		cond_resched();
-		if (is_exposed(extent) && !ashlar_page_pinned(extent->page))
+		if (!is_exposed(share))
+			continue;
+		extent = share->extent;
+		mutex_lock(&extent->lock);
+		if (!extent->page || !ashlar_extent_referenced(extent)) {
+			extent->owner = share;
 			WRITE_ONCE(extent->exposed, false);
+		}
+		mutex_unlock(&extent->lock);
 	}
 }
 
-unsigned long ashlar_heap_shared(struct ashlar_heap *heap)
+void ashlar_heap_tally(struct ashlar_heap *heap, struct ashlar_tally *tally)
 {
 	XA_STATE(xas, &heap->table, 0);
-	struct ashlar_extent *extent;
-	unsigned long shared = 0, seen = 0;
+	struct ashlar_share *share;
+	unsigned long seen = 0;
 
+	tally->shared = 0;
+	tally->small = 0;
 	xas_lock(&xas);
-	xas_for_each(&xas, extent, ULONG_MAX) {
-		if (!xa_is_value(extent) && atomic_read(&extent->users) > 1)
-			shared++;
+	xas_for_each(&xas, share, ULONG_MAX) {
+		if (!xa_is_value(share)) {
+			tally->shared += atomic_read(&share->extent->users) > 1;
+			tally->small += READ_ONCE(share->nr);
+		}
 		if (++seen % 1024)
 			continue;
 		xas_pause(&xas);
@@ -302,7 +298,12 @@ unsigned long ashlar_heap_shared(struct ashlar_heap *heap)
 		xas_lock(&xas);
 	}
 	xas_unlock(&xas);
-	return shared;
+}
+
+void ashlar_heap_by_ptes(struct ashlar_heap *heap, unsigned long index)
+{
+	if (!xa_get_mark(&heap->table, index, ASHLAR_BY_PTES))
+		xa_set_mark(&heap->table, index, ASHLAR_BY_PTES);
 }
 
 void ashlar_heap_unmap(struct ashlar_heap *heap, unsigned long first,
@@ -312,12 +313,19 @@ void ashlar_heap_unmap(struct ashlar_heap *heap, unsigned long first,
 			first * ASHLAR_PAGES, nr * ASHLAR_PAGES);
 }
 
+void ashlar_heap_unmap_page(struct ashlar_heap *heap, unsigned long index,
+			    unsigned int sub)
+{
+	ashlar_view_zap(heap->space->inode->i_mapping, heap->mm,
+			index * ASHLAR_PAGES + sub, 1);
+}
+
 /*
  * Take a batch of extents of a run out of the table. Returns true if there
  * may be more, from *@first on.
  */
 static bool heap_erase(struct ashlar_heap *heap, unsigned long *first,
-		       unsigned long last, struct ashlar_extent **batch,
+		       unsigned long last, struct ashlar_share **batch,
 		       unsigned int *nr)
 {
 	XA_STATE(xas, &heap->table, *first);
@@ -345,14 +353,16 @@ static bool heap_erase(struct ashlar_heap *heap, unsigned long *first,
 void ashlar_heap_forget(struct ashlar_heap *heap, unsigned long first,
 			unsigned long last)
 {
-	struct ashlar_extent *batch[ASHLAR_BATCH];
+	struct ashlar_share *batch[ASHLAR_BATCH];
 	unsigned int i, nr;
 	bool more;
 
 	do {
 		more = heap_erase(heap, &first, last, batch, &nr);
-		for (i = 0; i < nr; i++)
+		for (i = 0; i < nr; i++) {
+			ashlar_share_leave(batch[i]);
 			ashlar_space_drop(heap->space, batch[i]);
+		}
 		cond_resched();
 	} while (more);
 }

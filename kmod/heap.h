@@ -3,8 +3,9 @@
  * A space is one open file; a heap is one process's extents in it.
  *
  * Locks, outermost first (Documentation/locking.md tells why):
- *	mmap lock > VMA lock > page lock of an extent's head page
- *	> i_mmap_rwsem > page-table locks
+ *	mmap lock > VMA lock > extent->lock > page lock of the extent's head
+ *	page, or of a small page > space->heaps_lock > i_mmap_rwsem
+ *	> page-table locks
  *	page lock > the heap's table lock (xa_lock); nothing sleeps under it
  *	space->lock, pool->lock: leaves
  */
@@ -14,9 +15,10 @@
 #include <linux/fs.h>
 #include <linux/kref.h>
 #include <linux/mm.h>
+#include <linux/rwsem.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
-#include "extent.h"
+#include "share.h"
 
 /**
  * struct ashlar_space - one open file
@@ -24,20 +26,28 @@
  * @inode: the file's own inode; its mapping holds the VMAs. Constant.
  * @account: the inode that extents are charged through. Constant.
  * @lock: spinlock for @heaps
+ * @heaps_lock: for @heaps too: who changes it holds both, who only reads either
  * @heaps: one for each process that maps the file, the newest first
  * @nr_shared: extents with more than one user
  * @calm: runs when @nr_shared has come to 0: long-term pins work again
  * @calm_round: which round of @calm this is. Of @calm alone.
+ * @restore_lock: one task at a time maps VMAs over themselves
+ * @restorer: that task, or NULL
+ * @restores_again: its VMA may be gone. Of that task alone.
  */
 struct ashlar_space {
 	struct kref ref;
 	struct inode *inode;
 	struct inode *account;
 	spinlock_t lock;	/* for heaps */
+	struct rw_semaphore heaps_lock;
 	struct list_head heaps;
 	atomic_long_t nr_shared;
 	struct work_struct calm;
 	unsigned long calm_round;
+	struct mutex restore_lock;	/* for restorer */
+	struct task_struct *restorer;
+	bool restores_again;
 };
 
 /**
@@ -50,8 +60,11 @@ struct ashlar_space {
  *	the mmap lock and all VMAs of the heap locked for writing; so stable
  *	for a fault and for who holds the mmap lock.
  * @calm_round: the last round of @space->calm that saw it. Of that work alone.
- * @table: extent index (file offset / ASHLAR_EXTENT_SIZE) to extent or mark.
- *	Guarded by its xa_lock, as all members below.
+ * @small_seen: some share may have small pages. Never cleared.
+ * @page_copies: pages of 4 KB copied by writes of this heap
+ * @table: extent index (file offset / ASHLAR_EXTENT_SIZE) to share or mark.
+ *	Guarded by its xa_lock, as all members below. ASHLAR_BY_PTES marks
+ *	those whose PMD holds a page table since they were shared.
  * @committed: extents in @table
  * @purged: purge marks in @table
  * @allocs: extents committed so far, by ALLOC and by touching purged ones
@@ -59,7 +72,7 @@ struct ashlar_space {
  * @purges: extents purged so far
  * @hits: of @allocs, those that were ready. @allocs == @hits + @misses.
  * @misses: of @allocs, those that had to be made
- * @copies: extents copied by writes after a fork, or at a fork for a pin
+ * @copies: extents copied at a fork, because of a pin
  */
 struct ashlar_heap {
 	struct kref ref;
@@ -68,6 +81,8 @@ struct ashlar_heap {
 	struct list_head node;
 	bool cow;
 	unsigned long calm_round;
+	bool small_seen;
+	atomic_long_t page_copies;
 
 	struct xarray table;
 	unsigned long committed;
@@ -86,9 +101,11 @@ struct ashlar_heap {
  */
 #define ASHLAR_MARK_LOST	xa_mk_value(1)
 
-static inline void *ashlar_mark_purged(const struct ashlar_extent *extent)
+#define ASHLAR_BY_PTES		XA_MARK_0
+
+static inline void *ashlar_mark_purged(const struct ashlar_share *share)
 {
-	return xa_mk_value((unsigned long)page_to_nid(extent->page) << 1);
+	return xa_mk_value((unsigned long)share->extent->nid << 1);
 }
 
 static inline bool ashlar_is_purged(const void *entry)
@@ -108,13 +125,17 @@ void ashlar_heaps_exit(void);
 struct ashlar_space *ashlar_space_create(work_func_t calm);
 void ashlar_space_put(struct ashlar_space *space);
 
-/* One more user of @extent, at a fork; see struct ashlar_extent. */
-void ashlar_space_share(struct ashlar_space *space,
-			struct ashlar_extent *extent);
+/*
+ * One more user of the extent, at a fork of @share's heap; see struct
+ * ashlar_extent.
+ */
+void ashlar_space_share(struct ashlar_space *space, struct ashlar_share *share);
 
-/* One user of @extent less. It is mapped nowhere in that user's mm. */
-void ashlar_space_drop(struct ashlar_space *space,
-		       struct ashlar_extent *extent);
+/*
+ * The share has left its table (ashlar_share_leave()) and is mapped nowhere in
+ * that heap's mm: free it, and what it was the last user of.
+ */
+void ashlar_space_drop(struct ashlar_space *space, struct ashlar_share *share);
 
 /* The next heap that this round of the calm work has not seen, or NULL. */
 struct ashlar_heap *ashlar_space_next(struct ashlar_space *space);
@@ -129,35 +150,34 @@ void ashlar_heap_put(struct ashlar_heap *heap);
 
 /**
  * struct ashlar_look - what a heap has at an index
- * @entry: NULL, a mark, or an extent; not to be followed
- * @page: the extent's page with a reference, or NULL
- * @shared: more than one heap has it
- * @owned: no other heap has it, nor references from when it was shared
+ * @entry: NULL, a mark, or a share
+ * @share: the share, or NULL; may be gone by now: see ashlar_heap_holds()
+ * @extent: its extent with a reference, or NULL
  */
 struct ashlar_look {
 	void *entry;
-	struct page *page;
-	bool shared;
-	bool owned;
+	struct ashlar_share *share;
+	struct ashlar_extent *extent;
 };
 
 void ashlar_heap_look(struct ashlar_heap *heap, unsigned long index,
 		      struct ashlar_look *look);
 
-/*
- * Under the page's lock: is this still what the heap has at @index? With
- * @owned, only if the heap may write to it; see struct ashlar_extent.
- */
-bool ashlar_heap_holds(struct ashlar_heap *heap, unsigned long index,
-		       struct page *page, bool owned);
+/* Drop the extent's reference. May sleep. */
+void ashlar_heap_unlook(struct ashlar_heap *heap, struct ashlar_look *look);
 
 /*
- * Under the page's lock, and with the heap's mmap or VMA lock: if @heap is the
- * last user of the extent, unmap it, and make it owned again if the page has
- * no reference but the page cache's, ours and @refs. True if it is owned now.
+ * Under extent->lock, or the lock of a page to be mapped: is this still what
+ * the heap has at @index? It remains so until the lock is dropped, or at least
+ * its remover waits for the lock.
  */
-bool ashlar_heap_retake(struct ashlar_heap *heap, unsigned long index,
-			struct page *page, int refs);
+bool ashlar_heap_holds(struct ashlar_heap *heap, unsigned long index,
+		       const struct ashlar_look *look);
+
+/* Under extent->lock: the share that @heap has of this extent, or NULL. */
+struct ashlar_share *ashlar_heap_share(struct ashlar_heap *heap,
+				       unsigned long index,
+				       struct ashlar_extent *extent);
 
 /*
  * With the mmap lock and all VMAs locked for writing, and no extent shared:
@@ -166,12 +186,29 @@ bool ashlar_heap_retake(struct ashlar_heap *heap, unsigned long index,
  */
 void ashlar_heap_settle(struct ashlar_heap *heap);
 
-/* How many extents of the heap have other users too. May sleep. */
-unsigned long ashlar_heap_shared(struct ashlar_heap *heap);
+/**
+ * struct ashlar_tally - sums over a heap's table
+ * @shared: extents that have other users too
+ * @small: small pages
+ */
+struct ashlar_tally {
+	unsigned long shared;
+	unsigned long small;
+};
+
+/* May sleep. */
+void ashlar_heap_tally(struct ashlar_heap *heap, struct ashlar_tally *tally);
+
+/* The extent's PMD holds, or is about to hold, a page table. */
+void ashlar_heap_by_ptes(struct ashlar_heap *heap, unsigned long index);
 
 /* Unmap a run of extents from the heap's process. May sleep. */
 void ashlar_heap_unmap(struct ashlar_heap *heap, unsigned long first,
 		       unsigned long nr);
+
+/* Unmap one page of an extent. May sleep. */
+void ashlar_heap_unmap_page(struct ashlar_heap *heap, unsigned long index,
+			    unsigned int sub);
 
 /* Forget a run of extents that the process maps no more. May sleep. */
 void ashlar_heap_forget(struct ashlar_heap *heap, unsigned long first,

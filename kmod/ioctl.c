@@ -18,6 +18,7 @@
 #include "vma.h"
 
 #define ABILITIES	(ASHLAR_CAN_FORK_COW | ASHLAR_CAN_POPULATE | \
+			 ASHLAR_CAN_SNAPSHOT | \
 			 (IS_ENABLED(CONFIG_MEMCG) ? ASHLAR_CAN_CHARGE : 0))
 
 union ashlar_arg {
@@ -34,7 +35,7 @@ static_assert(sizeof(struct ashlar_alloc) == 32);
 static_assert(sizeof(struct ashlar_free) == 32);
 static_assert(sizeof(struct ashlar_purge) == 32);
 static_assert(sizeof(struct ashlar_extent_stat) == 4);
-static_assert(sizeof(struct ashlar_stat) == 112);
+static_assert(sizeof(struct ashlar_stat) == 128);
 
 static int ioctl_info(union ashlar_arg *arg)
 {
@@ -304,7 +305,13 @@ static int ioctl_purge(union ashlar_arg *arg)
 
 static void stat_heap(struct ashlar_heap *heap, struct ashlar_stat *stat)
 {
-	stat->shared = heap->cow ? ashlar_heap_shared(heap) : 0;
+	struct ashlar_tally tally = { };
+
+	if (heap->cow || READ_ONCE(heap->small_seen))
+		ashlar_heap_tally(heap, &tally);
+	stat->shared = tally.shared;
+	stat->small = tally.small;
+	stat->page_copies = atomic_long_read(&heap->page_copies);
 	stat->lazy = 0;
 	xa_lock(&heap->table);
 	stat->committed = heap->committed;
@@ -325,11 +332,16 @@ static struct ashlar_extent_stat stat_extent(struct ashlar_heap *heap,
 	struct ashlar_look look;
 
 	ashlar_heap_look(heap, index, &look);
-	if (look.page) {
-		stat.node = page_to_nid(look.page);
-		stat.state = look.shared ? ASHLAR_STATE_SHARED :
-					   ASHLAR_STATE_OWNED;
-		put_page(look.page);
+	if (look.extent) {
+		mutex_lock(&look.extent->lock);
+		stat.node = look.extent->nid;
+		stat.state = atomic_read(&look.extent->users) > 1 ?
+			     ASHLAR_STATE_SHARED : ASHLAR_STATE_OWNED;
+		if (stat.state == ASHLAR_STATE_OWNED &&
+		    ashlar_heap_holds(heap, index, &look) && look.share->nr)
+			stat.state = ASHLAR_STATE_PIECES;
+		mutex_unlock(&look.extent->lock);
+		ashlar_heap_unlook(heap, &look);
 	} else if (ashlar_is_purged(look.entry)) {
 		stat.state = ASHLAR_STATE_PURGED;
 	} else if (look.entry) {

@@ -76,9 +76,15 @@ static int __init ashlar_init(void)
 	err = ashlar_extents_init();
 	if (err)
 		goto pools_exit;
-	err = ashlar_heaps_init();
+	err = ashlar_smalls_init();
 	if (err)
 		goto extents_exit;
+	err = ashlar_shares_init();
+	if (err)
+		goto smalls_exit;
+	err = ashlar_heaps_init();
+	if (err)
+		goto shares_exit;
 	err = ashlar_wash_start();
 	if (err)
 		goto heaps_exit;
@@ -102,6 +108,10 @@ wash_stop:
 	ashlar_wash_stop();
 heaps_exit:
 	ashlar_heaps_exit();
+shares_exit:
+	ashlar_shares_exit();
+smalls_exit:
+	ashlar_smalls_exit();
 extents_exit:
 	ashlar_extents_exit();
 pools_exit:
@@ -116,6 +126,8 @@ static void __exit ashlar_exit(void)
 	ashlar_shrink_stop();
 	ashlar_wash_stop();
 	ashlar_heaps_exit();
+	ashlar_shares_exit();
+	ashlar_smalls_exit();
 	ashlar_extents_exit();
 	ashlar_pools_exit();
 }

@@ -4,12 +4,11 @@
  *
  * 1. Take the extents out of the table: faults that look from now on do not
  *    find them.
- * 2. Lock and unlock each page: a fault that had looked before has mapped its
+ * 2. Wait for the locks of each: a fault that had looked before has mapped its
  *    page when it drops the page lock; a later one looks again and finds out.
  * 3. Unmap the run, once.
  * 4. Drop the extents: nobody can reach them through this heap.
  */
-#include <linux/pagemap.h>
 #include <linux/slab.h>
 #include "purge.h"
 #include "trace.h"
@@ -21,10 +20,10 @@ struct purge_batch {
 	unsigned long to;
 	unsigned int nr;
 	unsigned int marks;
-	struct ashlar_extent **extents;
+	struct ashlar_share **shares;
 };
 
-#define PURGE_BATCH	(PAGE_SIZE / sizeof(struct ashlar_extent *))
+#define PURGE_BATCH	(PAGE_SIZE / sizeof(struct ashlar_share *))
 
 /* Step 1. Returns false when the run is done. */
 static bool batch_take(struct ashlar_heap *heap, struct purge_batch *batch,
@@ -37,7 +36,7 @@ static bool batch_take(struct ashlar_heap *heap, struct purge_batch *batch,
 	batch->nr = 0;
 	xas_lock(&xas);
 	xas_for_each(&xas, entry, batch->last) {
-		struct ashlar_extent *extent = entry;
+		struct ashlar_share *share = entry;
 
 		if (seen++ == PURGE_BATCH)
 			break;
@@ -56,13 +55,13 @@ static bool batch_take(struct ashlar_heap *heap, struct purge_batch *batch,
 			heap->purged += keep;
 			continue;
 		}
-		xas_store(&xas, keep ? ashlar_mark_purged(extent) : NULL);
+		xas_store(&xas, keep ? ashlar_mark_purged(share) : NULL);
 		heap->committed--;
 		heap->purged += keep;
 		if (!batch->nr)
 			batch->from = xas.xa_index;
 		batch->to = xas.xa_index;
-		batch->extents[batch->nr++] = extent;
+		batch->shares[batch->nr++] = share;
 	}
 	if (keep)
 		heap->purges += batch->nr;
@@ -79,13 +78,11 @@ static void batch_drop(struct ashlar_heap *heap, struct purge_batch *batch)
 
 	if (!batch->nr)
 		return;
-	for (i = 0; i < batch->nr; i++) {
-		lock_page(batch->extents[i]->page);
-		unlock_page(batch->extents[i]->page);
-	}
+	for (i = 0; i < batch->nr; i++)
+		ashlar_share_leave(batch->shares[i]);
 	ashlar_heap_unmap(heap, batch->from, batch->to - batch->from + 1);
 	for (i = 0; i < batch->nr; i++) {
-		ashlar_space_drop(heap->space, batch->extents[i]);
+		ashlar_space_drop(heap->space, batch->shares[i]);
 		cond_resched();
 	}
 }
@@ -98,15 +95,15 @@ long ashlar_purge_run(struct ashlar_heap *heap, unsigned long first,
 	bool more;
 
 	mmap_assert_locked(heap->mm);
-	batch.extents = (void *)__get_free_page(GFP_KERNEL);
-	if (!batch.extents)
+	batch.shares = (void *)__get_free_page(GFP_KERNEL);
+	if (!batch.shares)
 		return -ENOMEM;
 	do {
 		more = batch_take(heap, &batch, keep);
 		batch_drop(heap, &batch);
 		done += batch.nr;
 	} while (more);
-	free_page((unsigned long)batch.extents);
+	free_page((unsigned long)batch.shares);
 	if (keep)
 		trace_ashlar_purge(first, done);
 	else

@@ -91,7 +91,7 @@ TRACE_EVENT(ashlar_fault,
 	TP_printk("address=%#lx write=%d", __entry->address, __entry->write)
 );
 
-/* An extent was copied: @fork if at once, for a pin, else by a write after. */
+/* An extent was copied, at a fork because of a pin. */
 TRACE_EVENT(ashlar_copy,
 	TP_PROTO(unsigned long index, bool fork),
 	TP_ARGS(index, fork),
@@ -104,6 +104,21 @@ TRACE_EVENT(ashlar_copy,
 		__entry->fork = fork;
 	),
 	TP_printk("index=%lu fork=%d", __entry->index, __entry->fork)
+);
+
+/* A page was copied by a write after a fork: number @page of the extent. */
+TRACE_EVENT(ashlar_copy_page,
+	TP_PROTO(unsigned long index, unsigned int page),
+	TP_ARGS(index, page),
+	TP_STRUCT__entry(
+		__field(unsigned long, index)
+		__field(unsigned int, page)
+	),
+	TP_fast_assign(
+		__entry->index = index;
+		__entry->page = page;
+	),
+	TP_printk("index=%lu page=%u", __entry->index, __entry->page)
 );
 
 #endif /* ASHLAR_TRACE_H */

@@ -12,6 +12,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/oom.h>
 #include <linux/ratelimit.h>
@@ -19,6 +20,7 @@
 #include "compat.h"
 #include "cow.h"
 #include "fault.h"
+#include "restore.h"
 #include "view.h"
 #include "vma.h"
 
@@ -28,6 +30,11 @@ static const struct vm_operations_struct sharing_ops;
 static bool vma_is_ours(struct vm_area_struct *vma)
 {
 	return vma->vm_ops == &everyday_ops || vma->vm_ops == &sharing_ops;
+}
+
+bool ashlar_vma_of(struct vm_area_struct *vma, struct ashlar_heap *heap)
+{
+	return vma_is_ours(vma) && heap && vma->vm_private_data == heap;
 }
 
 /* With the mmap lock held for writing; on a VMA that is not new. */
@@ -132,6 +139,9 @@ static void vma_close(struct vm_area_struct *vma)
 
 	if (!heap)
 		return;
+	/* It comes back at once, and what it maps stays. */
+	if (ashlar_is_restorer(heap->space))
+		goto put_heap;
 	first = vma_first(vma);
 	last = vma_last(vma);
 	mapping = heap->space->inode->i_mapping;
@@ -147,6 +157,7 @@ static void vma_close(struct vm_area_struct *vma)
 						ASHLAR_PAGES))
 				ashlar_heap_forget(heap, index, index);
 	}
+put_heap:
 	ashlar_heap_put(heap);
 }
 
@@ -212,22 +223,32 @@ static const struct vm_operations_struct sharing_ops = {
 static void heap_calm(struct ashlar_heap *heap)
 {
 	struct mm_struct *mm = heap->mm;
+	struct ashlar_tally tally;
+	bool calm = false;
 
 	if (!mmget_not_zero(mm))
 		return;
 	mmap_write_lock(mm);
+	ashlar_heap_tally(heap, &tally);
 	/*
 	 * Unstable: a fork has failed half-way, and from 6.8 on the tree of
 	 * its mm then ends in a marker and the parent's VMAs.
 	 * Only a fork of @mm can share more, and that is locked out.
 	 */
 	if (!check_stable_address_space(mm) && heap->cow &&
-	    !ashlar_heap_shared(heap)) {
+	    !tally.shared) {
+		calm = true;
 		heap_set_state(heap, false);
 		/* Read-only entries would become writable without a question. */
 		ashlar_heap_settle(heap);
 	}
 	mmap_write_unlock(mm);
+	if (calm) {
+		ashlar_cow_merge_all(heap);
+		kthread_use_mm(mm);
+		ashlar_restore(heap, 0, TASK_SIZE);
+		kthread_unuse_mm(mm);
+	}
 	/* Not mmput(): we are no place to tear down an address space. */
 	mmput_async(mm);
 }
@@ -290,6 +311,12 @@ unsigned long ashlar_get_unmapped_area(struct file *file, unsigned long addr,
 	if (!IS_ALIGNED(len, ASHLAR_EXTENT_SIZE) ||
 	    !IS_ALIGNED(pgoff, ASHLAR_PAGES))
 		return -EINVAL;
+	if (ashlar_is_restorer(file->private_data)) {
+		int err = ashlar_restore_check(file->private_data, addr, len,
+					       pgoff);
+
+		return err ? err : addr;
+	}
 	if (flags & MAP_FIXED)
 		return IS_ALIGNED(addr, ASHLAR_EXTENT_SIZE) ? addr : -EINVAL;
 	addr = round_up(addr, ASHLAR_EXTENT_SIZE);

@@ -38,12 +38,14 @@ static const struct {
 	const char *name;
 	unsigned long command;
 	size_t size;
+	size_t first;	/* its size when the command was new */
 } commands[] = {
-	{ "INFO", ASHLAR_IOC_INFO, sizeof(struct ashlar_info) },
-	{ "ALLOC", ASHLAR_IOC_ALLOC, sizeof(struct ashlar_alloc) },
-	{ "FREE", ASHLAR_IOC_FREE, sizeof(struct ashlar_free) },
-	{ "PURGE", ASHLAR_IOC_PURGE, sizeof(struct ashlar_purge) },
-	{ "STAT", ASHLAR_IOC_STAT, sizeof(struct ashlar_stat) },
+	{ "INFO", ASHLAR_IOC_INFO, sizeof(struct ashlar_info), sizeof(struct ashlar_info) },
+	{ "ALLOC", ASHLAR_IOC_ALLOC, sizeof(struct ashlar_alloc), sizeof(struct ashlar_alloc) },
+	{ "FREE", ASHLAR_IOC_FREE, sizeof(struct ashlar_free), sizeof(struct ashlar_free) },
+	{ "PURGE", ASHLAR_IOC_PURGE, sizeof(struct ashlar_purge), sizeof(struct ashlar_purge) },
+	{ "STAT", ASHLAR_IOC_STAT, sizeof(struct ashlar_stat),
+	  offsetof(struct ashlar_stat, small) },
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(*commands))
@@ -97,7 +99,7 @@ TEST_F(uapi, cmd_length)
 
 		range = self->range;
 		good(i, &range, &any);
-		any.size = size - 1;
+		any.size = commands[i].first - 1;
 		EXPECT_EQ(-EINVAL, dev_call(self->fd, commands[i].command, &any))
 			TH_LOG("%s, one byte short", commands[i].name);
 		any.size = 0;

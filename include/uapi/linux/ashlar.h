@@ -199,6 +199,7 @@ struct ashlar_purge {
 #define ASHLAR_STATE_PURGED	3	/* purged by force: no memory until the next use */
 #define ASHLAR_STATE_LAZY	4	/* purged lazily: memory may vanish */
 #define ASHLAR_STATE_LOST	5	/* a fork had no memory to copy it: a touch is SIGBUS */
+#define ASHLAR_STATE_PIECES	6	/* committed, this process's alone, partly in small pages */
 
 /**
  * struct ashlar_extent_stat - where one extent is
@@ -231,7 +232,10 @@ struct ashlar_extent_stat {
  * @purges: out: extents purged since then
  * @hits: out: of @allocs, how many were ready in the pool
  * @misses: out: of @allocs, how many had to be made
- * @copies: out: extents copied by writes after a fork
+ * @copies: out: extents copied at a fork, because something had them pinned
+ * @small: out: pages of 4 KB that the heap holds beside its extents: what it
+ *	wrote, or saw before another process wrote, in shared extents
+ * @page_copies: out: pages of 4 KB copied by this heap's writes after a fork
  */
 struct ashlar_stat {
 	__u32 size;
@@ -249,5 +253,7 @@ struct ashlar_stat {
 	__aligned_u64 hits;
 	__aligned_u64 misses;
 	__aligned_u64 copies;
+	__aligned_u64 small;
+	__aligned_u64 page_copies;
 };
 #endif /* _UAPI_LINUX_ASHLAR_H */
