@@ -337,48 +337,59 @@ int ashlar_cow_break(struct ashlar_heap *heap, unsigned long index,
 }
 
 /* Copy one small page into the extent and let go of it, unless it is pinned. */
-static void merge_small(struct ashlar_heap *heap, unsigned long index,
-			struct ashlar_share *share, unsigned int sub)
+static void merge_small(struct ashlar_heap *heap, struct ashlar_share *share,
+			unsigned int sub)
 {
 	struct ashlar_small *small = ashlar_share_small(share, sub);
 	struct ashlar_small **none = NULL;
-	bool pinned;
 
-	lock_page(small->page);
-	ashlar_heap_unmap_page(heap, index, sub);
-	pinned = ashlar_small_referenced(small, 0);
-	if (!pinned) {
-		copy_highpage(share->extent->page + sub, small->page);
-		ashlar_share_set(share, sub, NULL, &none);
-	}
-	unlock_page(small->page);
-	if (!pinned)
-		ashlar_small_put(heap->space->account, small);
+	if (ashlar_small_referenced(small, 0))
+		return;
+	copy_highpage(share->extent->page + sub, small->page);
+	ashlar_share_set(share, sub, NULL, &none);
+	ashlar_small_put(heap->space->account, small);
 }
 
-void ashlar_cow_merge(struct ashlar_heap *heap, unsigned long index)
+static bool merge_locked(struct ashlar_heap *heap, unsigned long index,
+			 struct ashlar_look *look)
+{
+	struct cow cow = {
+		.heap = heap,
+		.index = index,
+		.share = look->share,
+		.extent = look->extent,
+	};
+	unsigned int sub;
+
+	if (!ashlar_heap_holds(heap, index, look) || !look->extent->page ||
+	    atomic_read_acquire(&look->extent->users) > 1)
+		return false;
+	if (READ_ONCE(look->extent->exposed) && !take_back(&cow))
+		return false;
+	if (!look->share->nr)
+		return true;
+	/* While the lock is held no fault begins, nor maps anything. */
+	ashlar_share_wait(look->share);
+	ashlar_heap_unmap(heap, index, 1);
+	for (sub = 0; sub < ASHLAR_PAGES && look->share->nr; sub++)
+		if (ashlar_share_small(look->share, sub))
+			merge_small(heap, look->share, sub);
+	return !look->share->nr;
+}
+
+bool ashlar_cow_merge(struct ashlar_heap *heap, unsigned long index)
 {
 	struct ashlar_look look;
-	struct cow cow = { .heap = heap, .index = index };
-	unsigned int sub;
+	bool whole;
 
 	ashlar_heap_look(heap, index, &look);
 	if (!look.extent)
-		return;
-	cow.share = look.share;
-	cow.extent = look.extent;
+		return false;
 	mutex_lock(&look.extent->lock);
-	if (!ashlar_heap_holds(heap, index, &look) || !look.extent->page ||
-	    atomic_read_acquire(&look.extent->users) > 1)
-		goto unlock;
-	if (READ_ONCE(look.extent->exposed) && !take_back(&cow))
-		goto unlock;
-	for (sub = 0; sub < ASHLAR_PAGES && look.share->nr; sub++)
-		if (ashlar_share_small(look.share, sub))
-			merge_small(heap, index, look.share, sub);
-unlock:
+	whole = merge_locked(heap, index, &look);
 	mutex_unlock(&look.extent->lock);
 	ashlar_heap_unlook(heap, &look);
+	return whole;
 }
 
 void ashlar_cow_merge_all(struct ashlar_heap *heap)

@@ -55,8 +55,10 @@ int ashlar_cow_break(struct ashlar_heap *heap, unsigned long index,
  *
  * Does so for all pages of an extent that no other heap has a share of, but for
  * those that something refers to.
+ *
+ * Return: true if the heap has the extent in one page now.
  */
-void ashlar_cow_merge(struct ashlar_heap *heap, unsigned long index);
+bool ashlar_cow_merge(struct ashlar_heap *heap, unsigned long index);
 
 /* The same for all of the heap's. May take long. */
 void ashlar_cow_merge_all(struct ashlar_heap *heap);

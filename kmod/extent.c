@@ -181,9 +181,13 @@ static void quarantine(struct ashlar_pool *pool, struct ashlar_extent *extent)
 
 static void extent_free(struct inode *inode, struct ashlar_extent *extent)
 {
-	struct ashlar_pool *pool = ashlar_pool(page_to_nid(extent->page));
+	struct ashlar_pool *pool = ashlar_pool(extent->nid);
 
 	WARN_ON_ONCE(atomic_read(&extent->users));
+	if (!extent->page) {
+		kmem_cache_free(extent_cache, extent);
+		return;
+	}
 	ashlar_uncharge(inode, extent->page);
 	atomic_long_dec(&pool->out);
 	atomic_long_inc(&pool->returned);
@@ -191,6 +195,20 @@ static void extent_free(struct inode *inode, struct ashlar_extent *extent)
 		quarantine(pool, extent);
 	else
 		extent_let_go(extent);
+}
+
+void ashlar_extent_punch(struct inode *inode, struct ashlar_extent *extent)
+{
+	struct ashlar_pool *pool = ashlar_pool(extent->nid);
+	struct page *page = extent->page;
+
+	lockdep_assert_held(&extent->lock);
+	WRITE_ONCE(extent->page, NULL);
+	ashlar_uncharge(inode, page);
+	atomic_long_dec(&pool->out);
+	atomic_long_inc(&pool->returned);
+	put_page(page);
+	atomic_long_dec(&extents_held);
 }
 
 void ashlar_extent_put(struct inode *inode, struct ashlar_extent *extent)

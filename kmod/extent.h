@@ -115,6 +115,12 @@ struct ashlar_extent *ashlar_extent_new(struct inode *inode,
 /* One that was never mapped: put its page back, zero as it is. */
 void ashlar_extent_unnew(struct inode *inode, struct ashlar_extent *extent);
 
+/*
+ * With extent->lock: give the page back alone. It is mapped nowhere, nothing
+ * refers to it, and the extent has one user.
+ */
+void ashlar_extent_punch(struct inode *inode, struct ashlar_extent *extent);
+
 /* With the last reference: end the charge, give the page back. May sleep. */
 void ashlar_extent_put(struct inode *inode, struct ashlar_extent *extent);
 

@@ -14,11 +14,13 @@
 #include "commit.h"
 #include "heap.h"
 #include "ioctl.h"
+#include "punch.h"
 #include "purge.h"
+#include "restore.h"
 #include "vma.h"
 
 #define ABILITIES	(ASHLAR_CAN_FORK_COW | ASHLAR_CAN_POPULATE | \
-			 ASHLAR_CAN_SNAPSHOT | \
+			 ASHLAR_CAN_SNAPSHOT | ASHLAR_CAN_PUNCH | \
 			 (IS_ENABLED(CONFIG_MEMCG) ? ASHLAR_CAN_CHARGE : 0))
 
 union ashlar_arg {
@@ -27,6 +29,8 @@ union ashlar_arg {
 	struct ashlar_free free;
 	struct ashlar_purge purge;
 	struct ashlar_stat stat;
+	struct ashlar_punch punch;
+	struct ashlar_mend mend;
 };
 
 static_assert(sizeof(struct ashlar_range) == 16);
@@ -34,6 +38,8 @@ static_assert(sizeof(struct ashlar_info) == 40);
 static_assert(sizeof(struct ashlar_alloc) == 32);
 static_assert(sizeof(struct ashlar_free) == 32);
 static_assert(sizeof(struct ashlar_purge) == 32);
+static_assert(sizeof(struct ashlar_punch) == 32);
+static_assert(sizeof(struct ashlar_mend) == 32);
 static_assert(sizeof(struct ashlar_extent_stat) == 4);
 static_assert(sizeof(struct ashlar_stat) == 128);
 
@@ -55,7 +61,7 @@ static int ioctl_info(union ashlar_arg *arg)
 }
 
 /* The caller's ranges, each of them checked; to be freed with kvfree(). */
-static struct ashlar_range *ranges_get(u64 user, u32 nr)
+static struct ashlar_range *ranges_get(u64 user, u32 nr, unsigned long unit)
 {
 	struct ashlar_range *ranges;
 	u32 i;
@@ -69,8 +75,7 @@ static struct ashlar_range *ranges_get(u64 user, u32 nr)
 		struct ashlar_range *range = &ranges[i];
 
 		if (!range->length ||
-		    !IS_ALIGNED(range->addr | range->length,
-				ASHLAR_EXTENT_SIZE) ||
+		    !IS_ALIGNED(range->addr | range->length, unit) ||
 		    range->addr + range->length < range->addr) {
 			kvfree(ranges);
 			return ERR_PTR(-EINVAL);
@@ -167,7 +172,8 @@ static int ioctl_alloc(union ashlar_arg *arg)
 	err = alloc_want(alloc, &want);
 	if (err)
 		return err;
-	ranges = ranges_get(alloc->ranges, alloc->nr_ranges);
+	ranges = ranges_get(alloc->ranges, alloc->nr_ranges,
+			    ASHLAR_EXTENT_SIZE);
 	if (IS_ERR(ranges))
 		return PTR_ERR(ranges);
 	err = -EINTR;
@@ -256,7 +262,7 @@ static int purge_range(struct mm_struct *mm, const struct ashlar_range *range,
 static int purge_ranges(u64 user, u32 nr, bool keep, u64 *done)
 {
 	struct mm_struct *mm = current->mm;
-	struct ashlar_range *ranges = ranges_get(user, nr);
+	struct ashlar_range *ranges = ranges_get(user, nr, ASHLAR_EXTENT_SIZE);
 	int err = 0;
 	u32 i;
 
@@ -303,6 +309,167 @@ static int ioctl_purge(union ashlar_arg *arg)
 			    &purge->done);
 }
 
+/* The pages of the extent at @addr that ranges from *@i on name. */
+static void punch_gather(const struct ashlar_range *ranges, u32 nr, u32 *i,
+			 unsigned long addr, unsigned long *pages)
+{
+	unsigned long end = addr + ASHLAR_EXTENT_SIZE;
+
+	bitmap_zero(pages, ASHLAR_PAGES);
+	for (; *i < nr && ranges[*i].addr < end; (*i)++) {
+		unsigned long from = max_t(u64, ranges[*i].addr, addr);
+		unsigned long to = min_t(u64, ranges[*i].addr +
+					 ranges[*i].length, end);
+
+		bitmap_set(pages, (from - addr) >> PAGE_SHIFT,
+			   (to - from) >> PAGE_SHIFT);
+		/* The rest of this range belongs to the next extent. */
+		if (ranges[*i].addr + ranges[*i].length > end)
+			break;
+	}
+}
+
+/* Called with the mmap lock, which it drops on -EINTR. */
+static int punch_ranges(struct mm_struct *mm, const struct ashlar_range *ranges,
+			u32 nr, u64 *done)
+{
+	DECLARE_BITMAP(pages, ASHLAR_PAGES);
+	unsigned long addr = 0;
+	struct ashlar_run run;
+	u32 i = 0;
+	long ret;
+
+	while (i < nr) {
+		addr = max_t(u64, addr, round_down(ranges[i].addr,
+						   ASHLAR_EXTENT_SIZE));
+		ret = ashlar_run_at(mm, addr, addr + ASHLAR_EXTENT_SIZE, &run);
+		if (ret)
+			return ret;
+		punch_gather(ranges, nr, &i, addr, pages);
+		addr += ASHLAR_EXTENT_SIZE;
+		ret = ashlar_punch(run.heap, run.first, pages);
+		if (ret < 0)
+			return ret;
+		*done += ret;
+		ret = breathe(mm);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int ioctl_punch(union ashlar_arg *arg)
+{
+	struct ashlar_punch *punch = &arg->punch;
+	struct mm_struct *mm = current->mm;
+	struct ashlar_range *ranges;
+	int err;
+	u32 nr;
+
+	if (punch->flags)
+		return -EOPNOTSUPP;
+	if (punch->reserved)
+		return -EINVAL;
+	ranges = ranges_get(punch->ranges, punch->nr_ranges, ASHLAR_PAGE_SIZE);
+	if (IS_ERR(ranges))
+		return PTR_ERR(ranges);
+	nr = ranges_join(ranges, punch->nr_ranges);
+	punch->done = 0;
+	err = -EINTR;
+	if (mmap_read_lock_killable(mm))
+		goto free_ranges;
+	err = punch_ranges(mm, ranges, nr, &punch->done);
+	if (err != -EINTR)
+		mmap_read_unlock(mm);
+free_ranges:
+	kvfree(ranges);
+	return punch->done ? 0 : err;
+}
+
+/* Called with the mmap lock, which it drops on -EINTR. */
+static int mend_range(struct mm_struct *mm, const struct ashlar_range *range,
+		      u64 *done)
+{
+	unsigned long addr = range->addr, end = addr + range->length;
+	struct ashlar_want want = { .mm = mm, .effort = ASHLAR_CHEAP };
+	struct ashlar_run run;
+	int ret;
+
+	ashlar_want_allowed(&want);
+	for (; addr < end; addr += ASHLAR_EXTENT_SIZE) {
+		ret = ashlar_run_at(mm, addr, addr + ASHLAR_EXTENT_SIZE, &run);
+		if (ret)
+			return ret;
+		ret = ashlar_mend(run.heap, run.first, &want);
+		if (ret < 0 && ret != -EBUSY)
+			return ret;
+		*done += ret > 0;
+		ret = breathe(mm);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* Map the range by PMDs again, as far as can be. */
+static int mend_mapping(struct mm_struct *mm, const struct ashlar_range *range)
+{
+	struct ashlar_run run;
+	int err;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	err = ashlar_run_at(mm, range->addr, ULONG_MAX, &run);
+	if (!err)
+		ashlar_heap_get(run.heap);
+	mmap_read_unlock(mm);
+	/* Unmapped meanwhile: then it is no business of ours. */
+	if (err)
+		return 0;
+	err = ashlar_restore(run.heap, range->addr,
+			     range->addr + range->length);
+	ashlar_heap_put(run.heap);
+	return err;
+}
+
+static int mend_ranges(struct mm_struct *mm, const struct ashlar_range *ranges,
+		       u32 nr, u64 *done)
+{
+	int err = 0;
+	u32 i;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	for (i = 0; i < nr && !err; i++)
+		err = mend_range(mm, &ranges[i], done);
+	if (err != -EINTR)
+		mmap_read_unlock(mm);
+	for (i = 0; i < nr && !err; i++)
+		err = mend_mapping(mm, &ranges[i]);
+	return err;
+}
+
+static int ioctl_mend(union ashlar_arg *arg)
+{
+	struct ashlar_mend *mend = &arg->mend;
+	struct ashlar_range *ranges;
+	int err;
+	u32 nr;
+
+	if (mend->flags)
+		return -EOPNOTSUPP;
+	if (mend->reserved)
+		return -EINVAL;
+	ranges = ranges_get(mend->ranges, mend->nr_ranges, ASHLAR_EXTENT_SIZE);
+	if (IS_ERR(ranges))
+		return PTR_ERR(ranges);
+	nr = ranges_join(ranges, mend->nr_ranges);
+	mend->done = 0;
+	err = mend_ranges(current->mm, ranges, nr, &mend->done);
+	kvfree(ranges);
+	return mend->done ? 0 : err;
+}
+
 static void stat_heap(struct ashlar_heap *heap, struct ashlar_stat *stat)
 {
 	struct ashlar_tally tally = { };
@@ -338,7 +505,8 @@ static struct ashlar_extent_stat stat_extent(struct ashlar_heap *heap,
 		stat.state = atomic_read(&look.extent->users) > 1 ?
 			     ASHLAR_STATE_SHARED : ASHLAR_STATE_OWNED;
 		if (stat.state == ASHLAR_STATE_OWNED &&
-		    ashlar_heap_holds(heap, index, &look) && look.share->nr)
+		    ashlar_heap_holds(heap, index, &look) &&
+		    (look.share->nr || !look.extent->page))
 			stat.state = ASHLAR_STATE_PIECES;
 		mutex_unlock(&look.extent->lock);
 		ashlar_heap_unlook(heap, &look);
@@ -451,6 +619,8 @@ static const struct ashlar_op ops[] = {
 	OP(ASHLAR_IOC_FREE, free, done),
 	OP(ASHLAR_IOC_PURGE, purge, done),
 	OP(ASHLAR_IOC_STAT, stat, copies),
+	OP(ASHLAR_IOC_PUNCH, punch, done),
+	OP(ASHLAR_IOC_MEND, mend, done),
 };
 
 long ashlar_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -77,19 +77,25 @@ static void wait_for_mapping(struct page *page)
 	unlock_page(page);
 }
 
+void ashlar_share_wait(struct ashlar_share *share)
+{
+	unsigned int sub;
+
+	if (share->extent->page)
+		wait_for_mapping(share->extent->page);
+	for (sub = 0; share->nr && sub < ASHLAR_PAGES; sub++)
+		if (ashlar_share_small(share, sub))
+			wait_for_mapping(ashlar_share_small(share, sub)->page);
+}
+
 void ashlar_share_leave(struct ashlar_share *share)
 {
 	struct ashlar_extent *extent = share->extent;
-	unsigned int sub;
 
 	mutex_lock(&extent->lock);
 	if (extent->owner == share)
 		extent->owner = NULL;
-	if (extent->page)
-		wait_for_mapping(extent->page);
-	for (sub = 0; share->nr && sub < ASHLAR_PAGES; sub++)
-		if (ashlar_share_small(share, sub))
-			wait_for_mapping(ashlar_share_small(share, sub)->page);
+	ashlar_share_wait(share);
 	mutex_unlock(&extent->lock);
 }
 

@@ -60,6 +60,12 @@ bool ashlar_share_set(struct ashlar_share *share, unsigned int sub,
 struct ashlar_small **ashlar_chunk_new(void);
 
 /*
+ * With extent->lock: wait for the faults that are about to map a page of it. No
+ * other begins until the lock is dropped.
+ */
+void ashlar_share_wait(struct ashlar_share *share);
+
+/*
  * The share has left its table: wait for those who saw it there. When it
  * returns, no fault maps any of its pages, and nobody adds to it.
  */

@@ -51,6 +51,18 @@ DEFINE_EVENT(ashlar_run, ashlar_purge,
 	TP_ARGS(index, nr)
 );
 
+/* Pages of the extent @index were given back, @nr of 4 KB. */
+DEFINE_EVENT(ashlar_run, ashlar_punch,
+	TP_PROTO(unsigned long index, unsigned long nr),
+	TP_ARGS(index, nr)
+);
+
+/* The extent @index is in one page again; @nr is 1. */
+DEFINE_EVENT(ashlar_run, ashlar_mend,
+	TP_PROTO(unsigned long index, unsigned long nr),
+	TP_ARGS(index, nr)
+);
+
 /* A node's pages: cleared by its worker, taken by memory pressure. */
 DECLARE_EVENT_CLASS(ashlar_node,
 	TP_PROTO(int nid, unsigned long nr),

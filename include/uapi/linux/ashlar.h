@@ -32,7 +32,7 @@
  *  E2BIG	the struct is larger than known here, and the rest is not zero
  *  EINVAL	the struct is too short, a reserved member is set, a number
  *		is out of range, or an address or length is not a multiple
- *		of ASHLAR_EXTENT_SIZE
+ *		of ASHLAR_EXTENT_SIZE (with PUNCH: of ASHLAR_PAGE_SIZE)
  *  EOPNOTSUPP	an unknown flag, or an ability that INFO does not list
  *  EFAULT	a pointer in the struct is not readable or writable
  *  ENXIO	a range is not wholly inside this process's own mappings
@@ -52,6 +52,10 @@
 #define ASHLAR_EXTENT_SHIFT	21
 #define ASHLAR_EXTENT_SIZE	(1UL << ASHLAR_EXTENT_SHIFT)
 
+/* What PUNCH gives back: the small pages that an extent consists of. */
+#define ASHLAR_PAGE_SHIFT	12
+#define ASHLAR_PAGE_SIZE	(1UL << ASHLAR_PAGE_SHIFT)
+
 /* The most ranges one call takes; also reported by INFO as @max_ranges. */
 #define ASHLAR_MAX_RANGES	4096
 
@@ -62,6 +66,8 @@
 #define ASHLAR_IOC_FREE		_IO(ASHLAR_IOC_TYPE, 0x02)
 #define ASHLAR_IOC_PURGE	_IO(ASHLAR_IOC_TYPE, 0x03)
 #define ASHLAR_IOC_STAT		_IO(ASHLAR_IOC_TYPE, 0x04)
+#define ASHLAR_IOC_PUNCH	_IO(ASHLAR_IOC_TYPE, 0x05)
+#define ASHLAR_IOC_MEND		_IO(ASHLAR_IOC_TYPE, 0x06)
 
 /* Abilities: bits of ashlar_info.abilities. Ask for these, not for versions. */
 #define ASHLAR_CAN_FORK_COW	(1ULL << 0)	/* copy-on-write across fork */
@@ -184,6 +190,67 @@ struct ashlar_free {
  * In a child after fork() a purge has no effect on the parent, and the reverse.
  */
 struct ashlar_purge {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 ranges;
+	__u32 nr_ranges;
+	__u32 reserved;
+	__aligned_u64 done;
+};
+
+/**
+ * struct ashlar_punch - ASHLAR_IOC_PUNCH: give single pages back
+ * @size: sizeof(struct ashlar_punch)
+ * @flags: must be 0
+ * @ranges: user pointer to @nr_ranges struct ashlar_range, whose addresses and
+ *	lengths are multiples of ASHLAR_PAGE_SIZE
+ * @nr_ranges: 1 to ASHLAR_MAX_RANGES
+ * @reserved: must be 0
+ * @done: out: pages that had memory and have none now
+ *
+ * For an extent that a few live pages keep from being given back. What is not
+ * named stays as it is, while other threads read and write it, but moves to
+ * small pages; the 2 MB go back. A punched page reads as zero when it is next
+ * touched, if there is memory for a small page, and is SIGBUS if there is not.
+ * Name all pages of an extent that are to go in one call: the first call moves
+ * all others. Extents not committed are passed over. MEND is the reverse.
+ *
+ * Errors, besides the general ones; then the extents before have been done:
+ *  EBUSY	the extent is shared since a fork, or something has it pinned
+ *  ENOMEM	no memory for the small pages, or a memory cgroup's limit
+ */
+struct ashlar_punch {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 ranges;
+	__u32 nr_ranges;
+	__u32 reserved;
+	__aligned_u64 done;
+};
+
+/**
+ * struct ashlar_mend - ASHLAR_IOC_MEND: make extents whole and huge again
+ * @size: sizeof(struct ashlar_mend)
+ * @flags: must be 0
+ * @ranges: user pointer to @nr_ranges struct ashlar_range
+ * @nr_ranges: 1 to ASHLAR_MAX_RANGES
+ * @reserved: must be 0
+ * @done: out: extents that are in one page now; those that were are counted,
+ *	those not committed are passed over
+ *
+ * Brings the small pages of an extent together: in its own huge page, if it has
+ * one, else in a new one of the node where it was. Then the ranges are mapped
+ * over themselves, so that the next touch maps 2 MB at once. The mapping stays
+ * as it is where it could not be made again in the same way: locked memory,
+ * MADV_DONTFORK and its like, memory policies, protection keys, and extents cut
+ * by mprotect. An extent that is shared, or has a page pinned, is left alone.
+ *
+ * No other thread may unmap the ranges, or map something there, meanwhile.
+ *
+ * Errors, besides the general ones; then the extents before have been done:
+ *  ENOMEM	no huge page at hand, or a memory cgroup's or the module's limit
+ */
+struct ashlar_mend {
 	__u32 size;
 	__u32 flags;
 	__aligned_u64 ranges;
