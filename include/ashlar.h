@@ -240,6 +240,24 @@ int ashlar_extents_free(struct ashlar_extents *x, void *p, size_t n);
  */
 int ashlar_extents_purge(struct ashlar_extents *x, void *p, size_t n);
 
+/**
+ * ashlar_extents_punch() - give back the 4 KB pages of [@p, @p + @size)
+ *
+ * @p and @size are multiples of 4096. For extents that a few live pages keep: what is
+ * not named stays, in small pages, and the 2 MB go back; so name all that is to go of an extent in
+ * one call. Pages given back read zero when next used, or are SIGBUS if there is no memory. Return: 0, or -1
+ * with errno: EBUSY if an extent is shared after fork() or pinned, ENOMEM.
+ */
+int ashlar_extents_punch(struct ashlar_extents *x, void *p, size_t size);
+
+/**
+ * ashlar_extents_mend() - make @n extents at @p whole, and mapped as huge pages, again
+ *
+ * After ashlar_extents_punch(), or after fork(). No other thread may unmap them meanwhile.
+ * Extents that are shared or pinned are left alone. Return: 0, or -1 with errno.
+ */
+int ashlar_extents_mend(struct ashlar_extents *x, void *p, size_t n);
+
 /** struct ashlar_extents_stat - counters of one range */
 struct ashlar_extents_stat {
 	uint64_t committed;	/* extents with memory now */
@@ -247,8 +265,10 @@ struct ashlar_extents_stat {
 	uint64_t allocs;	/* extents that got memory since open: by alloc (even where it then
 				   failed for want of more) and by the first use after a purge */
 	uint64_t hits;		/* of those, how many were ready in the pool */
-	uint64_t copies;	/* extents copied by writes after a fork */
+	uint64_t copies;	/* extents copied at a fork, because something had them pinned */
 	uint64_t huge;		/* bytes per extent */
+	uint64_t page_copies;	/* pages of 4 KB copied by writes after a fork */
+	uint64_t small;		/* pages of 4 KB held beside the extents: punched, or written while shared */
 };
 
 /** ashlar_extents_stat() - fill @out. Return: 0, or -1 with errno */

@@ -308,6 +308,38 @@ EXPORT int ashlar_extents_purge(struct ashlar_extents *x, void *p, size_t n)
 	return device_call(ASHLAR_IOC_PURGE, &arg);
 }
 
+EXPORT int ashlar_extents_punch(struct ashlar_extents *x, void *p, size_t size)
+{
+	uintptr_t first_byte = (uintptr_t)p & ~(uintptr_t)(ASHLAR_EXTENT_BYTES - 1);
+	struct ashlar_range range = { (uintptr_t)p, size };
+	struct ashlar_punch arg = {
+		.size = sizeof(arg),
+		.ranges = (uintptr_t)&range,
+		.nr_ranges = 1,
+	};
+	size_t first, n = ((uintptr_t)p + size - first_byte + ASHLAR_EXTENT_BYTES - 1) /
+			  ASHLAR_EXTENT_BYTES;
+
+	if (!given_out(x, (void *)first_byte, n, &first))
+		return -1;
+	return device_call(ASHLAR_IOC_PUNCH, &arg);
+}
+
+EXPORT int ashlar_extents_mend(struct ashlar_extents *x, void *p, size_t n)
+{
+	struct ashlar_range range = range_of(p, n);
+	struct ashlar_mend arg = {
+		.size = sizeof(arg),
+		.ranges = (uintptr_t)&range,
+		.nr_ranges = 1,
+	};
+	size_t first;
+
+	if (!given_out(x, p, n, &first))
+		return -1;
+	return device_call(ASHLAR_IOC_MEND, &arg);
+}
+
 EXPORT int ashlar_extents_stat(struct ashlar_extents *x, struct ashlar_extents_stat *out)
 {
 	struct ashlar_stat arg = { .size = sizeof(arg), .addr = (uintptr_t)x->base };
@@ -321,6 +353,8 @@ EXPORT int ashlar_extents_stat(struct ashlar_extents *x, struct ashlar_extents_s
 		.hits = arg.hits,
 		.copies = arg.copies,
 		.huge = ASHLAR_EXTENT_BYTES,
+		.page_copies = arg.page_copies,
+		.small = arg.small,
 	};
 	return 0;
 }

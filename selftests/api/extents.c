@@ -49,6 +49,13 @@ static void basics(struct ashlar_extents *x)
 	OK(!ashlar_extents_stat(x, &s) && s.committed == 3 && s.allocs == 3 && s.huge == E, "stat counts them",
 	   "%lu committed, %lu allocs", s.committed, s.allocs);
 	OK(!ashlar_extents_purge(x, a, 1) && zero(a, E) && a[E] == 1, "a purged one reads zero, its neighbour stays");
+	OK(!ashlar_extents_punch(x, b + 4096, E - 4096) && b[0] == 2 && zero(b + 4096, E - 4096) &&
+	   !ashlar_extents_stat(x, &s) && s.small == E / 4096, "punched pages read zero, the first one stays");
+	OK(!ashlar_extents_mend(x, b, 1) && b[0] == 2 && zero(b + 4096, E - 4096) &&
+	   !ashlar_extents_stat(x, &s) && !s.small, "mended, it is whole again");
+	OK(ashlar_extents_punch(x, b + 1, 4096) == -1 && errno == EINVAL &&
+	   ashlar_extents_punch(x, b, 2 * E) == -1 && errno == EINVAL &&
+	   ashlar_extents_mend(x, b + 4096, 1) == -1 && errno == EINVAL, "odd places are EINVAL");
 	OK(!ashlar_extents_free(x, a, 2), "free");
 	OK(faults(a), "what was freed is SIGBUS");
 	OK(ashlar_extents_free(x, a, 2) == -1 && errno == EINVAL, "twice is EINVAL");

@@ -46,6 +46,8 @@ static const struct {
 	{ "PURGE", ASHLAR_IOC_PURGE, sizeof(struct ashlar_purge), sizeof(struct ashlar_purge) },
 	{ "STAT", ASHLAR_IOC_STAT, sizeof(struct ashlar_stat),
 	  offsetof(struct ashlar_stat, small) },
+	{ "PUNCH", ASHLAR_IOC_PUNCH, sizeof(struct ashlar_punch), sizeof(struct ashlar_punch) },
+	{ "MEND", ASHLAR_IOC_MEND, sizeof(struct ashlar_mend), sizeof(struct ashlar_mend) },
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(*commands))
@@ -57,6 +59,8 @@ union any {
 	struct ashlar_free free;
 	struct ashlar_purge purge;
 	struct ashlar_stat stat;
+	struct ashlar_punch punch;
+	struct ashlar_mend mend;
 	char bytes[8192];
 };
 
@@ -84,6 +88,14 @@ static void good(size_t i, struct ashlar_range *range, union any *any)
 		break;
 	case ASHLAR_IOC_STAT:
 		any->stat.addr = range->addr;
+		break;
+	case ASHLAR_IOC_PUNCH:
+		any->punch.ranges = (uintptr_t)range;
+		any->punch.nr_ranges = 1;
+		break;
+	case ASHLAR_IOC_MEND:
+		any->mend.ranges = (uintptr_t)range;
+		any->mend.nr_ranges = 1;
 		break;
 	}
 }
@@ -151,7 +163,7 @@ TEST_F(uapi, half_readable)
 TEST_F(uapi, unknown_flags)
 {
 	/* One more than each command knows, and the highest. */
-	static const uint32_t unknown[NR_COMMANDS] = { 1, 4, 1, 4, 1 };
+	static const uint32_t unknown[NR_COMMANDS] = { 1, 4, 1, 4, 1, 1, 1 };
 	struct ashlar_range range;
 	union any any;
 	size_t i;
