@@ -10,7 +10,6 @@
 #include <linux/mempolicy.h>
 #include <linux/mman.h>
 #include "restore.h"
-#include "vma.h"
 
 /* What mmap() gives a VMA of ours, if it is asked in the same way. */
 #define PLAIN_FLAGS	(VM_READ | VM_WRITE | VM_EXEC | VM_MAYREAD | \
@@ -19,6 +18,15 @@
 
 /* How often to ask for a VMA again, if the first time ended in a hole. */
 #define RESTORE_TRIES	10
+
+/* Each space has an inode of its own. NULL: its heap could not be cloned. */
+static struct ashlar_heap *vma_heap(struct vm_area_struct *vma,
+				    struct ashlar_space *space)
+{
+	if (!vma->vm_file || vma->vm_file->f_mapping != space->inode->i_mapping)
+		return NULL;
+	return vma->vm_private_data;
+}
 
 static bool vma_is_plain(struct vm_area_struct *vma)
 {
@@ -66,7 +74,7 @@ static int restore_find(struct ashlar_heap *heap, unsigned long start,
 		unsigned long last = round_down(min(vma->vm_end, end),
 						ASHLAR_EXTENT_SIZE);
 
-		if (!ashlar_vma_of(vma, heap) || first >= last ||
+		if (vma_heap(vma, heap->space) != heap || first >= last ||
 		    !vma_is_plain(vma))
 			continue;
 		restore->addr = first;
@@ -102,9 +110,8 @@ int ashlar_restore_check(struct ashlar_space *space, unsigned long addr,
 	/* Nothing there any more: was it us, and this is another try? */
 	if (!vma || vma->vm_start >= addr + len)
 		return space->restores_again ? 0 : -EAGAIN;
-	heap = vma->vm_private_data;
-	if (vma->vm_start > addr || vma->vm_end < addr + len ||
-	    !ashlar_vma_of(vma, heap) || heap->space != space ||
+	heap = vma_heap(vma, space);
+	if (!heap || vma->vm_start > addr || vma->vm_end < addr + len ||
 	    vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT) != pgoff ||
 	    !vma_is_plain(vma))
 		return -EAGAIN;

@@ -32,11 +32,6 @@ static bool vma_is_ours(struct vm_area_struct *vma)
 	return vma->vm_ops == &everyday_ops || vma->vm_ops == &sharing_ops;
 }
 
-bool ashlar_vma_of(struct vm_area_struct *vma, struct ashlar_heap *heap)
-{
-	return vma_is_ours(vma) && heap && vma->vm_private_data == heap;
-}
-
 /* With the mmap lock held for writing; on a VMA that is not new. */
 static void vma_set_state(struct vm_area_struct *vma, bool cow)
 {

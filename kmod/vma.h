@@ -12,9 +12,6 @@ unsigned long ashlar_get_unmapped_area(struct file *file, unsigned long addr,
 				       unsigned long len, unsigned long pgoff,
 				       unsigned long flags);
 
-/* True if this is one of the heap's VMAs, and the heap is one. */
-bool ashlar_vma_of(struct vm_area_struct *vma, struct ashlar_heap *heap);
-
 /* For ashlar_space_create(). */
 void ashlar_vma_calm(struct work_struct *work);
 
