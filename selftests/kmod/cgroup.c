@@ -154,7 +154,7 @@ TEST_F(cgroup, enomem_at_the_limit_and_no_kill)
 static int copies_at_the_limit(void *arg)
 {
 	int fd = dev_open(), status;
-	char *p = dev_map(fd, 6), limit[32];
+	char *p = dev_map(fd, 7), limit[32];
 	pid_t pid;
 
 	CHECK(enter());
@@ -162,11 +162,12 @@ static int copies_at_the_limit(void *arg)
 	memset(p, 1, 6 * EXTENT);
 	pid = fork();
 	if (!pid) {
-		/* All that is needed at the limit is brought before. */
+		/* All that is needed at the limit, a signal's frame too. */
 		int file = open(CGROUP "/memory.max", O_WRONLY);
 		size_t written = 1;
 
 		CHECK(file >= 0 && !write_is_sigbus(p));
+		CHECK(write_is_sigbus(p + 6 * EXTENT));
 		snprintf(limit, sizeof(limit), "%ld", current_bytes() + MB / 2);
 		CHECK(write(file, limit, strlen(limit)) > 0);
 		while (written < EXTENT / PAGE &&

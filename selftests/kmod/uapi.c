@@ -219,7 +219,7 @@ TEST_F(uapi, unknown_commands)
 	struct ashlar_info info = { .size = sizeof(info) };
 	unsigned int nr;
 
-	for (nr = 5; nr < 256; nr++)
+	for (nr = NR_COMMANDS; nr < 256; nr++)
 		EXPECT_EQ(-ENOTTY, dev_call(self->fd, _IO(ASHLAR_IOC_TYPE, nr),
 					    &info));
 	EXPECT_EQ(-ENOTTY, dev_call(self->fd, _IO(ASHLAR_IOC_TYPE + 1, 0),
