@@ -100,7 +100,7 @@ static pid_t watcher(struct turn *child, char *p, int value)
  * The parent writes a byte into every 16th page. That is what is copied, the
  * parent's extents stay its own, and are huge again afterwards.
  */
-TEST_F(snapshot, costs_what_is_written)
+TEST_F_TIMEOUT(snapshot, costs_what_is_written, 180)
 {
 	pid_t pid = watcher(&self->child, self->p, 1);
 	struct ashlar_stat stat;
@@ -126,7 +126,7 @@ TEST_F(snapshot, costs_what_is_written)
 }
 
 /* Written once more, a page costs nothing more. */
-TEST_F(snapshot, second_write_is_free)
+TEST_F_TIMEOUT(snapshot, second_write_is_free, 180)
 {
 	pid_t pid = watcher(&self->child, self->p, 1);
 	int round;
@@ -143,7 +143,7 @@ TEST_F(snapshot, second_write_is_free)
 }
 
 /* Many snapshots at a time share what is saved for them. */
-TEST_F(snapshot, saved_once_for_all_children)
+TEST_F_TIMEOUT(snapshot, saved_once_for_all_children, 180)
 {
 	struct ashlar_stat stat;
 	pid_t pids[6];
@@ -163,7 +163,7 @@ TEST_F(snapshot, saved_once_for_all_children)
 }
 
 /* One snapshot after the other, each of its own moment. */
-TEST_F(snapshot, of_several_moments)
+TEST_F_TIMEOUT(snapshot, of_several_moments, 180)
 {
 	struct turn turns[5];
 	pid_t pids[5];
@@ -189,7 +189,7 @@ TEST_F(snapshot, of_several_moments)
 }
 
 /* The child writes: its pages are its own, the parent pays and loses nothing. */
-TEST_F(snapshot, child_writes)
+TEST_F_TIMEOUT(snapshot, child_writes, 180)
 {
 	pid_t pid = fork();
 
@@ -237,7 +237,7 @@ static void be_heir(char *p, struct turn *ready, struct turn *gone)
 	CHECK(stat_of(p).copies == 0);
 }
 
-TEST_F(snapshot, heir)
+TEST_F_TIMEOUT(snapshot, heir, 180)
 {
 	pid_t pid = fork();
 
@@ -284,7 +284,7 @@ static void be_one_heir(char *p, int i, struct turn *turn, struct turn *back)
 	_exit(0);
 }
 
-TEST_F(snapshot, several_heirs)
+TEST_F_TIMEOUT(snapshot, several_heirs, 180)
 {
 	pid_t pid = fork();
 	int i;
@@ -313,7 +313,7 @@ TEST_F(snapshot, several_heirs)
 }
 
 /* A pipe was given a shared page: in place is nothing written meanwhile. */
-TEST_F(snapshot, referenced)
+TEST_F_TIMEOUT(snapshot, referenced, 180)
 {
 	struct iovec iov = { self->p, PAGE };
 	char bytes[PAGE];
@@ -345,7 +345,7 @@ TEST_F(snapshot, referenced)
 }
 
 /* All extents are in use: a snapshot needs none. */
-TEST_F(snapshot, needs_no_extent)
+TEST_F_TIMEOUT(snapshot, needs_no_extent, 180)
 {
 	pid_t pid = watcher(&self->child, self->p, 1);
 	char limit[32];
@@ -503,7 +503,7 @@ static int write_one(void *p)
 }
 
 /* What mmap() could not give back is left alone: locked, cut, read-only. */
-TEST_F(snapshot, keeps_properties)
+TEST_F_TIMEOUT(snapshot, keeps_properties, 180)
 {
 	char *locked = self->p + 2 * EXTENT, *cut = self->p + 5 * EXTENT;
 	pid_t pid;
