@@ -32,8 +32,6 @@ static int ashlar_open(struct inode *inode, struct file *file)
 	file->private_data = space;
 	/* Each open file has its own offsets, and its own list of mappings. */
 	file->f_mapping = space->inode->i_mapping;
-	/* A write fault must not update times on the device node. */
-	file->f_mode |= FMODE_NOCMTIME;
 	return nonseekable_open(inode, file);
 }
 
@@ -91,17 +89,15 @@ static int __init ashlar_init(void)
 	err = ashlar_shrink_start();
 	if (err)
 		goto wash_stop;
-	/* From here on users come in. */
+	/* From here on users come in, and so nothing may fail any more. */
 	err = misc_register(&ashlar_misc);
 	if (err)
 		goto shrink_stop;
 	err = ashlar_sysfs_init(&ashlar_misc.this_device->kobj);
 	if (err)
-		goto misc_deregister;
+		pr_warn("no counters in sysfs: error %d\n", err);
 	return 0;
 
-misc_deregister:
-	misc_deregister(&ashlar_misc);
 shrink_stop:
 	ashlar_shrink_stop();
 wash_stop:

@@ -130,6 +130,8 @@ void ashlar_sysfs_exit(void)
 			continue;
 		kobject_put(&pool->kobj);
 		wait_for_completion(&pool->gone);
+		/* Once: the load may have failed half-way through the nodes. */
+		memset(&pool->kobj, 0, sizeof(pool->kobj));
 	}
 }
 
