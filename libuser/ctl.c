@@ -9,7 +9,7 @@
 #include "stats.h"
 #include "thread.h"
 
-static const struct ctl_table *const tables[] = { &ctl_options, &ctl_arenas, &ctl_stats, &ctl_prof };
+static const struct ctl_table *const tables[] = { &ctl_options, &ctl_thread, &ctl_arenas, &ctl_stats, &ctl_prof };
 
 /* Row @i of all; *@scratch may hold it. NULL: there are no more. */
 static const struct ctl_row *row_at(unsigned int i, struct ctl_row *scratch)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Values by name, as jemalloc's mallctl names them. ctl.c holds the mechanism
- * (names, indices, sizes, who may read and write), ctl_options.c, ctl_arenas.c and
+ * (names, indices, sizes, who may read and write), ctl_options.c, ctl_thread.c, ctl_arenas.c and
  * ctl_stats.c the values.
  *
  * A row's name may have '#' for components that are indices:
@@ -79,7 +79,7 @@ struct ctl_table {
 	unsigned int n;
 };
 
-extern const struct ctl_table ctl_options, ctl_arenas, ctl_stats, ctl_prof;
+extern const struct ctl_table ctl_options, ctl_thread, ctl_arenas, ctl_stats, ctl_prof;
 
 /* "opt." rows of conf_rows, behind all tables: number @i, made in *@scratch; NULL: no more. */
 const struct ctl_row *ctl_option_row(unsigned int i, struct ctl_row *scratch);
