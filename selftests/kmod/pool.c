@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The reserve: watermarks, hits and misses, memory pressure, limits. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -49,6 +50,30 @@ static bool fill_to(long high)
 	       node_write(0, "low", high / 2) && eventually(ready_is, &level, 60);
 }
 
+/* Node 0's worker has no page under way, and has not been told to look again. */
+static bool worker_sleeps(void *arg)
+{
+	DIR *proc = opendir("/proc");
+	bool sleeps = false;
+	struct dirent *entry;
+
+	while (proc && (entry = readdir(proc))) {
+		char path[300], line[256] = "";
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+		file = fopen(path, "r");
+		if (!file)
+			continue;
+		if (fgets(line, sizeof(line), file))
+			sleeps |= !!strstr(line, "(ashlar/0) S");
+		fclose(file);
+	}
+	if (proc)
+		closedir(proc);
+	return sleeps;
+}
+
 TEST_F_TIMEOUT(pool, watermarks, 120)
 {
 	EXPECT_TRUE(fill_to(8));
@@ -75,8 +100,10 @@ TEST_F_TIMEOUT(pool, hits_and_misses, 120)
 	struct ashlar_stat stat;
 
 	ASSERT_TRUE(fill_to(8));
-	/* No refill meanwhile. */
+	/* No refill meanwhile, nor a page that was begun before. */
 	ASSERT_TRUE(node_write(0, "low", 0));
+	ASSERT_TRUE(eventually(worker_sleeps, NULL, 60));
+	ASSERT_EQ(8, node_value(0, "ready"));
 	hits = node_value(0, "hits");
 	misses = node_value(0, "misses");
 	ASSERT_EQ(0, dev_alloc_on(fd, p, 8, 0, ASHLAR_ALLOC_STRICT, NULL));
