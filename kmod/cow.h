@@ -11,28 +11,11 @@
  * In place only what nothing else refers to: a pipe, or a device, that was given
  * the page while it was shared must not see later writes. Where something
  * does, the owner gets a small page like all the others.
- *
- * An extent that something pins at the fork is copied for the child at once, so
- * that the DMA, or the pipe, goes on seeing what the parent writes.
  */
 #ifndef ASHLAR_COW_H
 #define ASHLAR_COW_H
 
 #include "heap.h"
-
-/**
- * ashlar_heap_clone() - give the child what the parent has in a run
- * @parent: has been unmapped there; its mmap lock and all VMAs of this heap
- *	are locked for writing by the caller, the forking task
- * @child: nobody uses it yet
- * @first: index of the first extent
- * @last: index of the last; what the child has already is left alone
- *
- * Where a pinned page cannot be copied the child gets a mark, and SIGBUS.
- * Return: 0, or -ENOMEM when the child's table is incomplete.
- */
-int ashlar_heap_clone(struct ashlar_heap *parent, struct ashlar_heap *child,
-		      unsigned long first, unsigned long last);
 
 /**
  * ashlar_cow_break() - make a page one that its heap may write to

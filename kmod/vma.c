@@ -17,6 +17,7 @@
 #include <linux/oom.h>
 #include <linux/ratelimit.h>
 #include <linux/sched/mm.h>
+#include "clone.h"
 #include "compat.h"
 #include "cow.h"
 #include "fault.h"
