@@ -44,8 +44,10 @@ LIB_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fdata-sections
 	-Iinclude -Iinclude/uapi -Ilibuser \
 	$(if $(CONF_DEFAULT),'-DCONF_DEFAULT="$(CONF_DEFAULT)"')
 # Sorted by alignment, small variables lie together and not between large arrays: fewer
-# pages of a small process are its own.
-LIB_LDFLAGS := -shared -Wl,-z,defs,-z,now,-z,relro,--as-needed,-O1,--sort-section=alignment
+# pages of a small process are its own. Never unloaded (nodelete): each thread that used
+# it still calls it when it ends, and blocks outlive a dlclose.
+LIB_LDFLAGS := -shared -Wl,-z,defs,-z,nodelete,-z,now,-z,relro,--as-needed,-O1 \
+	-Wl,--sort-section=alignment
 
 lib: ## build the library alone; needs no kernel headers
 lib: $(foreach l,libashlar libashlar-prefixed,$(B)/$l.so $(B)/$l.a)

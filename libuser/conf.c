@@ -2,12 +2,12 @@
 #include "conf.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "os.h"
 #include "sizeclass.h"
 
 struct conf conf;
@@ -344,25 +344,19 @@ static char buf[16 * 1024];
 
 unsigned int conf_read_file(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	size_t len = 0;
-	ssize_t got;
+	ssize_t len = os_read_file(path, buf, sizeof(buf));
 
-	if (fd < 0) {
-		if (errno == ENOENT || errno == ENOTDIR)
-			return 0;
-		ash_warn("%s cannot be read (errno %d)", path, errno);
+	if (len == -ENOENT || len == -ENOTDIR)
+		return 0;
+	if (len < 0) {
+		ash_warn("%s cannot be read (errno %d)", path, (int)-len);
 		return 1;
 	}
-	while (len < sizeof(buf) && (got = read(fd, buf + len, sizeof(buf) - len)) > 0)
-		len += (size_t)got;
-	close(fd);
-	if (len == sizeof(buf)) {
+	if ((size_t)len == sizeof(buf) - 1) {
 		ash_warn("%s is longer than the %zu bytes that options may have", path,
-			 sizeof(buf) - 1);
+			 sizeof(buf) - 2);
 		return 1;
 	}
-	buf[len] = '\0';
 	return conf_parse(buf, path);
 }
 
@@ -372,19 +366,12 @@ unsigned int conf_read_file(const char *path)
  */
 static const char *environment(const char *name)
 {
-	size_t n = strlen(name), len = 0;
-	ssize_t got;
-	int fd;
+	size_t n = strlen(name);
+	ssize_t len;
 
 	if (environ)
 		return secure_getenv(name);
-	fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return NULL;
-	while (len < sizeof(buf) - 1 && (got = read(fd, buf + len, sizeof(buf) - 1 - len)) > 0)
-		len += (size_t)got;
-	close(fd);
-	buf[len] = '\0';
+	len = os_read_file("/proc/self/environ", buf, sizeof(buf));
 	for (char *s = buf; s < buf + len; s += strlen(s) + 1) {
 		if (!strncmp(s, name, n) && s[n] == '=')
 			return s + n + 1;
@@ -420,6 +407,8 @@ void conf_init(void)
 	unsigned int refused;
 	const char *text;
 
+	if (conf_rival)
+		conf_rival();
 	secure = getauxval(AT_SECURE);
 	set_defaults();
 	refused = conf_parse(conf_build, "build");

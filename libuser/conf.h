@@ -104,6 +104,9 @@ void conf_init(void);
 /* Options that the program brought with it under another allocator's name, where we answer to it. */
 void conf_linked(void) __attribute__((weak, visibility("hidden")));
 
+/* Ends the process where our malloc has taken the place of one that the program needs. */
+void conf_rival(void) __attribute__((weak, visibility("hidden")));
+
 /*
  * "key:value" pairs, separated by commas or ends of lines, over what is there. @origin, a
  * string that stays, names it in messages. Returns the number of pairs refused, each with

@@ -15,29 +15,35 @@
 
 #define RESERVE_FLAGS	(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
+/*
+ * Calls by syscall() go past libc's names, which may be another's: one who allocates in
+ * them (to look up the next open, say), or who is not ready for us yet, as the sanitizers
+ * are when they first allocate. Those that take memory away stay libc's: who watches
+ * them has to see them.
+ */
 void *os_reserve(size_t len)
 {
-	size_t ask = len + EXTENT_SIZE;
+	size_t ask = len + EXTENT_SIZE + 2 * PAGE_SIZE, whole = len + 2 * PAGE_SIZE;
 	uintptr_t raw, addr;
-	void *p;
+	long ret;
 
 	if (ask < len)
 		return NULL;
-	p = mmap(NULL, ask, PROT_NONE, RESERVE_FLAGS, -1, 0);
-	if (p == MAP_FAILED)
+	ret = syscall(SYS_mmap, NULL, ask, PROT_NONE, RESERVE_FLAGS, -1, 0L);
+	if (ret == -1)
 		return NULL;
-	raw = (uintptr_t)p;
-	addr = round_up(raw, EXTENT_SIZE);
+	raw = (uintptr_t)ret;
+	addr = round_up(raw + PAGE_SIZE, EXTENT_SIZE) - PAGE_SIZE;
 	if (addr > raw)
-		munmap((void *)raw, addr - raw);
-	if (addr + len < raw + ask)
-		munmap((void *)(addr + len), raw + ask - addr - len);
-	return (void *)addr;
+		syscall(SYS_munmap, raw, addr - raw);
+	if (addr + whole < raw + ask)
+		syscall(SYS_munmap, addr + whole, raw + ask - addr - whole);
+	return (void *)(addr + PAGE_SIZE);
 }
 
 void os_unreserve(void *addr, size_t len)
 {
-	munmap(addr, len);
+	munmap((char *)addr - PAGE_SIZE, len + 2 * PAGE_SIZE);
 }
 
 bool os_commit(void *addr, size_t len)
@@ -112,19 +118,29 @@ unsigned int os_current_node(void)
 	return node;
 }
 
-static size_t read_file(const char *path, char *buf, size_t size)
+int os_open(const char *path, int flags)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
+	return (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_NOCTTY, 0);
+}
+
+void os_close(int fd)
+{
+	syscall(SYS_close, fd);
+}
+
+ssize_t os_read_file(const char *path, char *buf, size_t size)
+{
+	int fd = os_open(path, O_RDONLY | O_NONBLOCK);
+	size_t len = 0;
+	long n;
 
 	if (fd < 0)
-		return 0;
-	n = read(fd, buf, size - 1);
-	close(fd);
-	if (n < 0)
-		n = 0;
-	buf[n] = '\0';
-	return (size_t)n;
+		return -errno;
+	while (len < size - 1 && (n = syscall(SYS_read, fd, buf + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	os_close(fd);
+	buf[len] = '\0';
+	return (ssize_t)len;
 }
 
 static uint64_t parse_number(const char **s)
@@ -146,7 +162,7 @@ static unsigned int quota_of(const char *dir)
 	uint64_t quota, period;
 
 	ash_format(path, sizeof(path), "/sys/fs/cgroup%s/cpu.max", dir);
-	if (!read_file(path, text, sizeof(text)) || text[0] == 'm')
+	if (os_read_file(path, text, sizeof(text)) <= 0 || text[0] == 'm')
 		return 0;
 	quota = parse_number(&s);
 	period = parse_number(&s);
@@ -162,7 +178,7 @@ static unsigned int cgroup_cpus(void)
 	char *dir, *end;
 	unsigned int cpus = 0;
 
-	if (!read_file("/proc/self/cgroup", text, sizeof(text)))
+	if (os_read_file("/proc/self/cgroup", text, sizeof(text)) <= 0)
 		return quota_of("");
 	dir = strstr(text, "0::");
 	if (!dir)
@@ -203,7 +219,7 @@ size_t os_address_limit(void)
 {
 	struct rlimit rl;
 
-	if (getrlimit(RLIMIT_AS, &rl) || rl.rlim_cur == RLIM_INFINITY)
+	if (syscall(SYS_prlimit64, 0, RLIMIT_AS, NULL, &rl) || rl.rlim_cur == RLIM_INFINITY)
 		return SIZE_MAX;
 	return rl.rlim_cur;
 }
@@ -222,23 +238,40 @@ size_t os_physical(void)
 {
 	struct sysinfo si;
 
-	if (sysinfo(&si))
+	if (syscall(SYS_sysinfo, &si))
 		return GB;
 	return (size_t)si.totalram * si.mem_unit;
 }
 
+/* Until the process has started: the clock is asked of the kernel as well. */
+static bool settled;
+
+void os_settled(void)
+{
+	settled = true;
+}
+
+static struct timespec now(clockid_t clock)
+{
+	struct timespec ts = { 0 };
+
+	if (likely(settled))
+		clock_gettime(clock, &ts);
+	else
+		syscall(SYS_clock_gettime, clock, &ts);
+	return ts;
+}
+
 uint64_t os_now_ms(void)
 {
-	struct timespec ts;
+	struct timespec ts = now(CLOCK_MONOTONIC_COARSE);
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
 uint64_t os_now_ns(void)
 {
-	struct timespec ts;
+	struct timespec ts = now(CLOCK_MONOTONIC);
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }

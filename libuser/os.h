@@ -7,13 +7,17 @@
 #ifndef ASHLAR_OS_H
 #define ASHLAR_OS_H
 
+#include <sys/types.h>
+
 #include "util.h"
 
 #define OS_MAX_NODES	64
 
 /*
  * Address space without memory: PROT_NONE, not accounted, aligned to EXTENT_SIZE.
- * NULL if the kernel refuses (RLIMIT_AS). len is a multiple of EXTENT_SIZE.
+ * NULL if the kernel refuses (RLIMIT_AS). len is a multiple of EXTENT_SIZE. A page
+ * before it and one behind it stay without access for as long as it lives, so that no
+ * overflow of a neighbour runs into it, nor its own into a neighbour.
  */
 void *os_reserve(size_t len);
 void os_unreserve(void *addr, size_t len);
@@ -57,6 +61,19 @@ bool os_would_grant(size_t len);
 
 /* Physical memory of the machine in bytes. */
 size_t os_physical(void);
+
+/* A descriptor, closed by exec, or -1 with errno. */
+int os_open(const char *path, int flags);
+void os_close(int fd);
+
+/*
+ * As much of the file as @size - 1 bytes hold, and a NUL; its length there, or -errno
+ * where it cannot be opened.
+ */
+ssize_t os_read_file(const char *path, char *buf, size_t size);
+
+/* The process has started: what others put in libc's place is ready to be called. */
+void os_settled(void);
 
 /* Milliseconds that never go back, to about 4 ms. */
 uint64_t os_now_ms(void);

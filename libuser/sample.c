@@ -2,7 +2,8 @@
 #include "sample.h"
 
 #include <string.h>
-#include <time.h>
+
+#include "os.h"
 
 #define LN2	0.69314718055994530942
 
@@ -23,13 +24,8 @@ void sample_changed(void)
 
 void sample_seed(uint64_t seed)
 {
-	struct timespec ts;
-
-	if (!seed) {
-		clock_gettime(CLOCK_MONOTONIC, &ts);
-		seed = (uint64_t)ts.tv_sec * 1000000007u + (uint64_t)ts.tv_nsec;
-		seed ^= (uintptr_t)&ts;
-	}
+	if (!seed)
+		seed = os_now_ns() ^ (uintptr_t)&seed;
 	atomic_store(&seeds, seed);
 }
 

@@ -60,17 +60,17 @@ static bool speaks_ashlar(int fd)
 
 static int open_device(void)
 {
-	int fd = open("/dev/ashlar", O_RDWR | O_CLOEXEC), high;
+	int fd = os_open("/dev/ashlar", O_RDWR), high;
 
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, &dev_id) || !S_ISCHR(dev_id.st_mode) || !speaks_ashlar(fd)) {
-		close(fd);
+		os_close(fd);
 		return -1;
 	}
 	high = fcntl(fd, F_DUPFD_CLOEXEC, FD_FLOOR);
 	if (high >= 0) {
-		close(fd);
+		os_close(fd);
 		fd = high;
 	}
 	return fd;

@@ -349,6 +349,7 @@ static void postfork_child(void)
 
 __attribute__((constructor)) static void start(void)
 {
+	os_settled();
 	if (!thread_ready())
 		return;
 	pthread_atfork(prefork, postfork_parent, postfork_child);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct out {
@@ -109,7 +110,8 @@ static void vprint_line(const char *fmt, va_list ap)
 	len += ash_vformat(buf + len, sizeof(buf) - len - 1, fmt, ap);
 	buf[len++] = '\n';
 	for (size_t off = 0; off < len;) {
-		ssize_t n = write(STDERR_FILENO, buf + off, len - off);
+		/* Not libc's: this may come before what others put in its place is ready. */
+		long n = syscall(SYS_write, STDERR_FILENO, buf + off, len - off);
 
 		if (n < 0 && errno == EINTR)
 			continue;

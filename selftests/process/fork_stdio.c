@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * fork against stdio: a thread flushes all files (it holds the list of them and
- * waits for each), others read lines that grow (they hold a file and call malloc).
- * fork stops malloc and needs the list too: who takes what first decides whether
- * they ever meet again.
+ * fork against stdio and malloc: threads that flush all files (they hold the list of
+ * them and wait for each), that read lines that grow (they hold a file and call malloc),
+ * that open and close files, and that only allocate. fork stops malloc and needs the
+ * list too: who takes what first decides whether they ever meet again.
+ *
+ * Usage: fork_stdio [FORKS [THREADS]]
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,27 +13,30 @@
 
 #include "check.h"
 
-enum { FORKS = 500 };
+enum { THREADS_MAX = 1000 };
 
 static atomic_bool stop;
 static char path[] = "/tmp/fork-stdio-XXXXXX";
+
+/* Others get the files, and fork the CPU, only while we sleep. */
+static useconds_t pause_us = 1;
 
 static void *read_lines(void *arg)
 {
 	FILE *f = fopen(path, "r+");
 
 	(void)arg;
-	CHECK(f);
+	CHECK(f, "%s", strerror(errno));
 	while (!stop) {
 		char *line = NULL;
 		size_t size = 0;
 
 		rewind(f);
-		while (getline(&line, &size, f) >= 0) {
+		while (getline(&line, &size, f) >= 0 && !stop) {
 			free(line);
 			line = NULL;
 			size = 0;
-			usleep(1);	/* else nobody else gets the file */
+			usleep(pause_us);
 		}
 		free(line);
 	}
@@ -44,7 +49,7 @@ static void *flush_all(void *arg)
 	(void)arg;
 	while (!stop) {
 		fflush(NULL);
-		usleep(1);
+		usleep(pause_us);
 	}
 	return NULL;
 }
@@ -55,43 +60,65 @@ static void *open_close(void *arg)
 	while (!stop) {
 		FILE *f = fopen(path, "r");
 
-		CHECK(f);
+		CHECK(f, "%s", strerror(errno));
 		fgetc(f);
 		fclose(f);
-		usleep(1);
+		usleep(pause_us);
 	}
 	return NULL;
 }
 
-int main(void)
+static void *allocate(void *arg)
 {
-	pthread_t t[6];
+	unsigned int seed = (unsigned int)(size_t)arg;
+
+	while (!stop) {
+		exercise(++seed, 1);
+		usleep(pause_us);
+	}
+	return NULL;
+}
+
+static void child(void)
+{
+	alarm(60);
+	free(seen(malloc(100)));
+	exercise(1, 1);
+	fclose(fopen("/dev/null", "r"));
+	fflush(NULL);
+	_exit(0);
+}
+
+int main(int argc, char **argv)
+{
+	static void *(*const jobs[])(void *) = {
+		read_lines, flush_all, open_close, allocate, read_lines, allocate,
+	};
+	int forks = argc > 1 ? atoi(argv[1]) : 500, threads = argc > 2 ? atoi(argv[2]) : 6;
+	static pthread_t t[THREADS_MAX];
 	int fd = mkstemp(path);
 
-	guard(120);
+	CHECK(forks > 0 && threads > 0 && threads <= THREADS_MAX, "usage: fork_stdio [FORKS [THREADS]]");
+	guard(120 + (unsigned int)forks / 4);
 	CHECK(fd >= 0);
 	for (int i = 0; i < 200; i++)
 		dprintf(fd, "%*d\n", i * 7, i);
-	for (int i = 0; i < 3; i++)
-		CHECK(!pthread_create(&t[i], NULL, read_lines, NULL));
-	for (int i = 3; i < 5; i++)
-		CHECK(!pthread_create(&t[i], NULL, flush_all, NULL));
-	CHECK(!pthread_create(&t[5], NULL, open_close, NULL));
-	for (int i = 0; i < FORKS; i++) {
+	pause_us = (useconds_t)threads * 20;
+	for (int i = 0; i < threads; i++)
+		CHECK(!pthread_create(&t[i], NULL, jobs[(size_t)i % (sizeof(jobs) / sizeof(jobs[0]))],
+				      (void *)((size_t)i * 1000)));
+	for (int i = 0; i < forks; i++) {
 		pid_t pid = fork();
 		int status;
 
-		if (!pid) {
-			alarm(30);
-			free(seen(malloc(100)));
-			fclose(fopen("/dev/null", "r"));
-			_exit(0);
-		}
-		CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
-		CHECK(!status, "child %d of %d ended with 0x%x", i, FORKS, (unsigned int)status);
+		if (!pid)
+			child();
+		CHECK(pid > 0, "fork %d: %s", i, strerror(errno));
+		CHECK(waitpid(pid, &status, 0) == pid);
+		CHECK(!status, "child %d of %d ended with 0x%x", i, forks, (unsigned int)status);
 	}
 	stop = true;
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < threads; i++)
 		pthread_join(t[i], NULL);
 	unlink(path);
 	return 0;
