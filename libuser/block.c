@@ -129,34 +129,69 @@ static noinline void *event(struct tcache *t, size_t align, size_t size, bool *z
 /* At the end of such a function: what comes before is a call, and no jump out of the frame. */
 #define KEEP_FRAME()	__asm__ volatile("" : : : "memory")
 
-/* A large block from the cache: of the size's class or one of the next two. Not counted. */
-static inline __attribute__((always_inline)) void *large_cached(struct tcache *t, size_t size)
+/* The class nearest to @class, and at most LARGE_ABOVE above, whose stack holds a block; 0: none. */
+static inline __attribute__((always_inline)) size_t large_nearest(const struct tcache *t, size_t class)
 {
-	size_t class = sizeclass_large(size);
-
-	for (size_t last = class + LARGE_ABOVE; class <= last; class++) {
-		if (likely(t->top[class] != t->base_of[class])) {
-			OPAQUE(class);
-			return tcache_pop_large(t, class);
-		}
+#pragma GCC unroll 4
+	for (size_t above = 0; above <= LARGE_ABOVE; above++) {
+		if (likely(t->top[class + above] != t->base_of[class + above]))
+			return class + above;
 	}
-	return NULL;
+	return 0;
+}
+
+static noinline void *large_inside(const void *p)
+{
+	ash_fatal("free: %p points inside a block, not at its start", p);
+}
+
+/* The stack of large @class holds a block. Fast paths of free let pointers into its first page pass. */
+static inline __attribute__((always_inline)) void *large_pop(struct tcache *t, size_t class)
+{
+	void *p = t->top[class][-1];
+
+	if (unlikely((uintptr_t)p & (PAGE_SIZE - 1)))
+		return large_inside(p);
+	OPAQUE(class);
+	t->top[class]--;
+	return p;
+}
+
+/* No stack has a block for the large @size of @class: a kept span, or the long way. */
+static noinline void *large_kept(size_t size, struct tcache *t, size_t class)
+{
+	void *p;
+
+	if (unlikely(!t->large_max || t->countdown < (int64_t)size))
+		return slow_malloc(size);
+	p = large_take_kept(t->arena->heap, (unsigned int)class);
+	if (unlikely(!p))
+		return slow_malloc(size);
+	t->countdown -= (int64_t)size;
+	t->net += sizeclass_bytes[t->classes[((uintptr_t)p - t->base) >> PAGE_SHIFT]];
+	return p;
 }
 
 void *mid_malloc(size_t size)
 {
 	struct tcache *t = ash_tls;
-	void *p = NULL;
+	size_t class, from;
+	void *p;
 
-	if (size <= SMALL_MAX) {
+	if (unlikely(size <= SMALL_MAX)) {
 		p = fast_pop(t, sizeclass_small(size), size);
-	} else if (likely(size <= LARGE_MAX)) {
-		if (likely(t->countdown >= (int64_t)size))
-			p = large_cached(t, size);
-		if (likely(p))
-			t->countdown -= (int64_t)size;
+		return likely(p) ? p : slow_malloc(size);
 	}
-	return likely(p) ? p : slow_malloc(size);
+	if (unlikely(size > LARGE_MAX))
+		return slow_malloc(size);
+	class = sizeclass_large(size);
+	from = large_nearest(t, class);
+	if (unlikely(!from))
+		return large_kept(size, t, class);
+	t->countdown -= (int64_t)size;
+	if (unlikely(t->countdown < 0))
+		return slow_malloc(size);
+	return large_pop(t, from);
 }
 
 /* A large block from @a: the node's, or where it may be reset the arena's own. */
@@ -184,11 +219,11 @@ static void *large_fresh(struct tcache *t, size_t size, size_t align, bool *zero
 /* Any size above SMALL_MAX, once it is counted. */
 static void *large(struct tcache *t, size_t size, bool *zeroed)
 {
-	void *p = NULL;
+	size_t from = 0;
 
 	if (likely(!t->disabled) && size <= LARGE_MAX)
-		p = large_cached(t, size);
-	return p ? p : large_fresh(t, size, PAGE_SIZE, zeroed);
+		from = large_nearest(t, sizeclass_large(size));
+	return from ? large_pop(t, from) : large_fresh(t, size, PAGE_SIZE, zeroed);
 }
 
 static inline __attribute__((always_inline)) void *block_alloc_framed(size_t size, void **frame)
@@ -318,8 +353,7 @@ size_t block_good_size(size_t align, size_t size)
 
 static void free_span(struct tcache *t, void *p, const struct block *b)
 {
-	if (b->class != CLASS_HUGE && !t->disabled &&
-	    ash_pageheaps[b->w->heap] == t->arena->heap && tcache_room_large(t, b->class, p) &&
+	if (b->class != CLASS_HUGE && !t->disabled && b->w == t->home &&
 	    tcache_push_large(t, b->class, p))
 		return;
 	if (!t->disabled)
@@ -355,19 +389,31 @@ static noinline void free_sampled(void *p)
 	KEEP_FRAME();
 }
 
-static noinline void full_free_slow(void *p, struct tcache *t, size_t class)
+/* A large block whose stack is full: there is room to lend, or GC is due. */
+static noinline void large_lend(void *p, struct tcache *t, size_t class)
 {
-	if (class - CLASS_LARGE_FIRST > CLASS_LARGE_LAST - CLASS_LARGE_FIRST ||
-	    (uintptr_t)p & (PAGE_SIZE - 1) || !tcache_room_large(t, class, p) ||
-	    !tcache_push_large(t, class, p))
+	if (!tcache_push_large(t, class, p))
 		slow_free(p);
+}
+
+static noinline void large_gc(void *p, struct tcache *t)
+{
+	tcache_gc(t);
+	slow_free(p);
 }
 
 void full_free(void *p, struct tcache *t, size_t class)
 {
-	if (unlikely(class - CLASS_LARGE_FIRST > CLASS_LARGE_LAST - CLASS_LARGE_FIRST ||
-		     (uintptr_t)p & (PAGE_SIZE - 1) || !tcache_push_large(t, class, p)))
-		full_free_slow(p, t, class);
+	void **top = t->top[class];
+
+	if (unlikely(class - CLASS_LARGE_FIRST > CLASS_LARGE_LAST - CLASS_LARGE_FIRST))
+		slow_free(p);
+	else if (t->large_room >= sizeclass_bytes[class] || (top && top[-1] == p))
+		large_lend(p, t, class);
+	else if (unlikely(tcache_refused(t, class)))
+		large_gc(p, t);
+	else
+		large_free_home(t->arena->heap, p, (unsigned int)class);
 }
 
 void slow_free(void *p)

@@ -11,7 +11,7 @@
  * kept.
  *
  *	kept_pages == sum over kept spans of their pages
- *	           <= active / 4 + 1024 when the last one was kept
+ *	           <= active / 4 + 256 when the last one was kept
  *
  * Every function here is called under the heap's lock.
  */
@@ -20,21 +20,52 @@
 
 #include "extent.h"
 
-/* A span of large @class, not zeroed; NULL if none is kept. */
-static inline void *kept_pop(struct pageheap *h, unsigned int class)
+/* A request may be served by a kept span of one of so many classes above its own. */
+#define KEPT_ABOVE	2u
+
+/* Pages that may be kept beyond a quarter of what is in use. */
+#define KEPT_PAGES	256
+
+/* A span of large @class, not zeroed: its page in the home window; 0 if none is kept. */
+static inline size_t kept_pop(struct pageheap *h, unsigned int class)
 {
 	uint32_t *head = &h->kept[class - CLASS_LARGE_FIRST];
 	uint32_t page = *head;
 
 	if (!page)
-		return NULL;
+		return 0;
 	*head = window_spans(h->windows[0])[page];
-	h->kept_pages -= sizeclasses[class].pages_max;
-	return h->windows[0]->base + ((size_t)page << PAGE_SHIFT);
+	h->kept_pages -= sizeclass_bytes[class] >> PAGE_SHIFT;
+	return page;
 }
 
-/* Keep the span at @p of large @class; false: it has to be joined. */
-bool kept_push(struct pageheap *h, void *p, unsigned int class);
+/* The same of the class nearest to *@class, and at most KEPT_ABOVE above; said there. */
+static inline size_t kept_pop_near(struct pageheap *h, unsigned int *class)
+{
+	size_t page = 0;
+
+	for (unsigned int c = *class, last = min(c + KEPT_ABOVE, CLASS_LARGE_LAST); c <= last && !page; c++) {
+		page = kept_pop(h, c);
+		*class = c;
+	}
+	return page;
+}
+
+/* Keep the span at @page of the home window, of large @class; false: it has to be joined. */
+static inline bool kept_push(struct pageheap *h, size_t page, unsigned int class)
+{
+	size_t pages = sizeclass_bytes[class] >> PAGE_SHIFT;
+	uint32_t *head = &h->kept[class - CLASS_LARGE_FIRST];
+
+	/* Page 0 is the list's end. */
+	if (unlikely(!page || !h->decay.ms ||
+		     h->kept_pages + pages > (h->stats.active - h->kept_pages) / 4 + KEPT_PAGES))
+		return false;
+	window_spans(h->windows[0])[page] = *head;
+	*head = (uint32_t)page;
+	h->kept_pages += pages;
+	return true;
+}
 
 /* Join all that is kept; true if there was any. */
 bool kept_flush(struct pageheap *h);

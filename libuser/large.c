@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "large.h"
 
+#include "kept.h"
+
 static void mark(const void *p, unsigned int class, size_t pages)
 {
 	struct window *w = window_of(p);
@@ -75,19 +77,49 @@ void *large_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed)
 	return p;
 }
 
-/* The block is one no more; returns whose it was. */
-static struct pageheap *forget(void *p, unsigned int class)
+static noinline void misuse(const void *p)
 {
-	struct window *w = window_of(p);
-	size_t page = window_page(w, p);
-	struct pageheap *h = ash_pageheaps[w->heap];
+	if ((uintptr_t)p & (PAGE_SIZE - 1))
+		ash_fatal("free: %p points inside a block, not at its start", p);
+	ash_fatal("free: block %p was freed twice", p);
+}
 
-	if (unlikely(window_classes(w)[page] != class))
-		ash_fatal("free: block %p was freed twice", p);
+/* The block is one no more. */
+static inline void forget(struct pageheap *h, const struct window *w, void *p, unsigned int class)
+{
+	size_t page = window_page(w, p);
+
+	if (unlikely(window_classes(w)[page] != class || (uintptr_t)p & (PAGE_SIZE - 1)))
+		misuse(p);
 	window_classes(w)[page] = CLASS_NONE;
 	atomic_fetch_add_explicit(&h->large_gone[class - CLASS_LARGE_FIRST], 1,
 				  memory_order_relaxed);
-	return h;
+}
+
+void *large_take_kept(struct pageheap *h, unsigned int class)
+{
+	struct window *w = h->windows[0];
+	size_t page;
+
+	lock_take(&h->lock);
+	page = kept_pop_near(h, &class);
+	lock_drop(&h->lock);
+	if (unlikely(!page))
+		return NULL;
+	window_classes(w)[page] = (uint8_t)class;
+	count(h->large_made, class);
+	return w->base + (page << PAGE_SHIFT);
+}
+
+void large_free_home(struct pageheap *h, void *p, unsigned int class)
+{
+	struct window *w = h->windows[0];
+
+	forget(h, w, p, class);
+	lock_take(&h->lock);
+	if (unlikely(!kept_push(h, window_page(w, p), class)))
+		extent_unuse_run(h, w, window_page(w, p), sizeclasses[class].pages_max);
+	lock_drop(&h->lock);
 }
 
 void large_free_spans(void **blocks, const uint8_t *classes, unsigned int n)
@@ -95,7 +127,10 @@ void large_free_spans(void **blocks, const uint8_t *classes, unsigned int n)
 	struct pageheap *held = NULL, *h;
 
 	for (unsigned int i = 0; i < n; i++) {
-		h = forget(blocks[i], classes[i]);
+		struct window *w = window_of(blocks[i]);
+
+		h = ash_pageheaps[w->heap];
+		forget(h, w, blocks[i], classes[i]);
 		if (h != held) {
 			if (held)
 				lock_drop(&held->lock);

@@ -30,6 +30,12 @@ static inline uint32_t large_owner(const struct window *w, size_t at)
 	return ((volatile uint32_t *)window_spans(w))[at + 1];
 }
 
+/* A kept span as a block of large @class, or of the next; NULL: none is kept. */
+void *large_take_kept(struct pageheap *h, unsigned int class);
+
+/* A large block of @h's first window goes back to it. */
+void large_free_home(struct pageheap *h, void *p, unsigned int class);
+
 /* A large block's pages go back to their heap. */
 void large_free_span(void *p, unsigned int class);
 

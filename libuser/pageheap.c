@@ -314,27 +314,27 @@ void pageheap_free(void *p, size_t n)
 void *pageheap_alloc_large(struct pageheap *h, unsigned int *class, bool *zeroed)
 {
 	unsigned int got = *class;
-	void *p;
+	size_t page;
 
 	lock_take(&h->lock);
-	p = kept_pop(h, got);
-	if (!p && got < CLASS_LARGE_LAST)
-		p = kept_pop(h, ++got);
+	page = kept_pop_near(h, &got);
 	lock_drop(&h->lock);
-	if (!p)
+	if (!page)
 		return pageheap_alloc(h, sizeclasses[*class].pages_max, 1, zeroed);
 	if (zeroed)
 		*zeroed = false;
 	*class = got;
-	return p;
+	return h->windows[0]->base + (page << PAGE_SHIFT);
 }
 
 void pageheap_free_large(struct pageheap *h, void *p, unsigned int class)
 {
 	struct window *w = window_of(p);
 
-	if (!kept_push(h, p, class))
-		extent_unuse_run(h, w, window_page(w, p), sizeclasses[class].pages_max);
+	size_t page = window_page(w, p);
+
+	if (w != h->windows[0] || !kept_push(h, page, class))
+		extent_unuse_run(h, w, page, sizeclasses[class].pages_max);
 }
 
 /* Pages [at, at + n) of @w: all free, and their extents exist? */

@@ -16,6 +16,10 @@
 #define CAP_FIRST	15u
 #define CAP_FIRST_BYTES	8192u
 
+/* A thread's large blocks: this share of the heap, but not less. Option large_bytes: not more. */
+#define LARGE_HEAP_SHARE	16
+#define LARGE_LEAST		((size_t)256 * KB)
+
 /* Large blocks freed at a time. */
 #define LARGE_BATCH	64u
 
@@ -79,6 +83,26 @@ static void stack_adapt(struct tcache *t, unsigned int class)
 		stack_grow(t, class, min(max(b->cap * 2u + 1, cap_first(class)), (unsigned int)b->cap_max));
 }
 
+/* What a thread's large stacks may hold together: little of a small heap. */
+static int64_t large_bound(const struct arena *a)
+{
+	/* A look without the lock: a bound need not be exact. */
+	size_t heap = atomic_load_explicit(&a->heap->active_seen, memory_order_relaxed) << PAGE_SHIFT;
+
+	if (a->reserved)
+		return 0;
+	return (int64_t)min(max(heap / LARGE_HEAP_SHARE, LARGE_LEAST), (size_t)conf.large_bytes);
+}
+
+/* The heap has grown or shrunk; stacks that hold too much keep it until they are aged. */
+static void rebound(struct tcache *t)
+{
+	int64_t bound = large_bound(t->arena);
+
+	t->large_room += bound - t->large_max;
+	t->large_max = bound;
+}
+
 void tcache_bind(struct tcache *t, struct arena *a)
 {
 	unsigned int due;
@@ -92,7 +116,8 @@ void tcache_bind(struct tcache *t, struct arena *a)
 		memset(t->near + size, (int)c, sizeclasses[c].size + 1 - size);
 	if (!t->sampling.wait)
 		t->countdown = sample_next(&t->sampling, 0, TCACHE_EVENT_BYTES, &due);
-	t->large_max = t->large_room = a->reserved ? 0 : conf.large_bytes;
+	t->gc_events = (uint32_t)conf.gc_events;
+	t->large_max = t->large_room = large_bound(a);
 	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
 		size_t size = sizeclasses[c].size, most;
 
@@ -119,49 +144,30 @@ static void flush_oldest(struct tcache *t, unsigned int class, unsigned int n)
 	t->top[class] = base + left;
 }
 
-/* Large blocks on their way from a cache to their heaps. */
-struct large_batch {
-	void *blocks[LARGE_BATCH];
-	uint8_t classes[LARGE_BATCH];
-	unsigned int n;
-};
-
-/* The oldest @n blocks of a large stack join the batch, as far as it has room. */
-static void take_oldest(struct tcache *t, size_t class, unsigned int n, struct large_batch *b)
+/* What is lent to a large stack beyond what it holds is room for any again. */
+static void return_room(struct tcache *t, unsigned int class)
 {
-	void **base = t->base_of[class], **top = t->top[class];
-	int64_t bytes;
-
-	n = min(n, LARGE_BATCH - b->n);
-	for (unsigned int i = 0; i < n; i++) {
-		b->classes[b->n] = (uint8_t)class;
-		b->blocks[b->n++] = base[i];
-	}
-	for (void **from = base + n; from < top; from++)
-		from[-(ptrdiff_t)n] = *from;
-	t->top[class] = t->end[class] = top - n;
-	bytes = n * (int64_t)sizeclasses[class].size;
-	t->large_room += bytes;
-	t->net -= bytes;
+	t->large_room += (t->end[class] - t->top[class]) * (int64_t)sizeclasses[class].size;
+	t->end[class] = t->top[class];
 }
 
-static void free_batch(struct large_batch *b)
-{
-	large_free_spans(b->blocks, b->classes, b->n);
-	b->n = 0;
-}
-
-/* The oldest @n blocks of a large stack are freed. */
+/* The oldest @n blocks of a large stack are freed, and their room with them. */
 static void free_oldest(struct tcache *t, unsigned int class, unsigned int n)
 {
 	unsigned int left = tcache_cached(t, class) - n;
-	struct large_batch b;
+	uint8_t classes[LARGE_BATCH];
+	void **base = t->base_of[class];
 
-	b.n = 0;
-	while (tcache_cached(t, class) > left) {
-		take_oldest(t, class, tcache_cached(t, class) - left, &b);
-		free_batch(&b);
+	memset(classes, (int)class, sizeof(classes));
+	t->net -= n * (int64_t)sizeclasses[class].size;
+	for (unsigned int done = 0, k; done < n; done += k) {
+		k = min(n - done, LARGE_BATCH);
+		large_free_spans(base + done, classes, k);
 	}
+	for (unsigned int i = 0; i < left; i++)
+		base[i] = base[n + i];
+	t->top[class] = base + left;
+	return_room(t, class);
 }
 
 static void flush_remote(struct tcache *t)
@@ -204,12 +210,12 @@ static void age(struct tcache *t)
 			b->use = 0;
 			continue;
 		}
+		if (c > CLASS_SMALL_LAST)
+			free_oldest(t, c, (n + 1) / 2);
+		else if (n)
+			flush_oldest(t, c, (n + 1) / 2);
 		if (!n)
 			stack_drop(t, c);
-		else if (c <= CLASS_SMALL_LAST)
-			flush_oldest(t, c, (n + 1) / 2);
-		else
-			free_oldest(t, c, (n + 1) / 2);
 	}
 }
 
@@ -232,7 +238,7 @@ static void follow_node(struct tcache *t)
 	tcache_bind(t, a);
 }
 
-static void gc(struct tcache *t)
+void tcache_gc(struct tcache *t)
 {
 	t->events = 0;
 	age(t);
@@ -244,8 +250,8 @@ static void gc(struct tcache *t)
 
 static void count_event(struct tcache *t)
 {
-	if (unlikely(++t->events >= (uint32_t)conf.gc_events))
-		gc(t);
+	if (unlikely(++t->events >= t->gc_events))
+		tcache_gc(t);
 }
 
 void tcache_count(struct tcache *t)
@@ -267,6 +273,7 @@ unsigned int tcache_event(struct tcache *t)
 	int saved;
 
 	t->bytes += (uint64_t)passed;
+	rebound(t);
 	t->countdown = sample_next(&t->sampling, passed, TCACHE_EVENT_BYTES, &due);
 	if (now < t->next_tick)
 		return due;
@@ -276,7 +283,7 @@ unsigned int tcache_event(struct tcache *t)
 	purge_heap(t->arena->heap, now, PURGE_DECAY_BATCH);
 	if (now >= t->next_gc) {
 		t->next_gc = now + GC_MS;
-		gc(t);
+		tcache_gc(t);
 	} else {
 		count_event(t);
 	}
@@ -346,51 +353,29 @@ void tcache_push_remote(struct tcache *t, unsigned int class, void *p)
 
 /* --- large -------------------------------------------------------------------------- */
 
-/*
- * At the bound every class gives up half of what it holds, the oldest first, but
- * not its only block: a block of each size at hand is worth more than many of one.
- * Then the largest go.
- */
-static void evict_large(struct tcache *t, int64_t want)
+bool tcache_push_large(struct tcache *t, size_t class, void *p)
 {
-	struct large_batch b;
-
-	b.n = 0;
-	for (size_t c = CLASS_LARGE_FIRST; c <= CLASS_LARGE_LAST; c++) {
-		if (t->top[c] > t->base_of[c] + 1)
-			take_oldest(t, c, tcache_cached(t, c) / 2, &b);
-	}
-	free_batch(&b);
-	for (unsigned int c = CLASS_LARGE_LAST; t->large_room < want; c--) {
-		while (t->large_room < want && tcache_cached(t, c))
-			free_oldest(t, c, 1);
-	}
-}
-
-bool tcache_room_large(struct tcache *t, size_t class, const void *p)
-{
-	int64_t size = sizeclasses[class].size;
-	struct window *home = t->home;
+	int64_t size = sizeclass_bytes[class];
 	struct cbin *b = &t->bins[class];
 	void **slots;
 
 	if (b->cap && t->top[class][-1] == p)
 		ash_fatal("free: block %p was freed twice", p);
-	if (size > t->large_max || !b->cap_max)
-		return false;
-	if (t->large_room < size) {
-		count_event(t);
-		if (t->home != home)
-			return false;	/* the thread moved to another node: not local any more */
-		evict_large(t, size);
-	}
-	if (!b->cap) {
-		slots = meta_alloc(stack_bytes(b->cap_max));
-		if (!slots)
+	b->use = 1;
+	if (t->top[class] == t->end[class]) {
+		if (t->large_room < size || !b->cap_max || tcache_cached(t, class) == b->cap_max)
 			return false;
-		b->cap = b->cap_max;
-		t->base_of[class] = t->top[class] = t->end[class] = slots + 1;
+		if (!b->cap) {
+			slots = meta_alloc(stack_bytes(b->cap_max));
+			if (!slots)
+				return false;
+			b->cap = b->cap_max;
+			t->base_of[class] = t->top[class] = t->end[class] = slots + 1;
+		}
+		t->large_room -= size;
+		t->end[class]++;
 	}
+	*t->top[class]++ = p;
 	return true;
 }
 
@@ -403,7 +388,7 @@ void tcache_flush_all(struct tcache *t)
 
 		if (n && c <= CLASS_SMALL_LAST)
 			flush_oldest(t, c, n);
-		else if (n)
+		else if (t->bins[c].cap && c > CLASS_SMALL_LAST)
 			free_oldest(t, c, n);
 	}
 	if (t->nremote)
@@ -425,6 +410,19 @@ size_t tcache_bytes(const struct tcache *t)
 		unsigned int n = tcache_cached(t, c);
 
 		/* Its thread may be moving the stack: no number is better than a wild one. */
+		if (n <= t->bins[c].cap_max)
+			bytes += n * sizeclasses[c].size;
+	}
+	return bytes;
+}
+
+size_t tcache_large_bytes(const struct tcache *t)
+{
+	size_t bytes = 0;
+
+	for (unsigned int c = CLASS_LARGE_FIRST; c <= CLASS_LARGE_LAST; c++) {
+		unsigned int n = tcache_cached(t, c);
+
 		if (n <= t->bins[c].cap_max)
 			bytes += n * sizeclasses[c].size;
 	}

@@ -5,8 +5,10 @@
  * bytes.
  *
  * A small stack:	base <= top <= end, top - base blocks cached, base[-1] readable
- *	A large one:		likewise, but top == end always, so that the fast path of
- *				free leaves it to who counts the bytes in all of them
+ *	A large one:		likewise; its room, end - base, is lent to it from what all
+ *				large stacks may hold together, so that the fast paths need
+ *				not count bytes:
+ *	large_max == large_room + sum over large stacks of (end - base) * size
  *
  * All fields belong to the thread, except those marked; statistics read them
  * without a lock and may be off by what is under way.
@@ -74,11 +76,12 @@ struct tcache {
 	struct tcache *next, *prev;	/* list of all; guarded by threads' lock */
 	bool orphan;		/* its thread did not survive a fork; likewise */
 	bool disabled;		/* never holds anything: see thread.h */
-	uint32_t events;	/* fills and flushes since the last GC */
+	uint32_t events;	/* fills, flushes and refusals since the last GC */
+	uint32_t gc_events;	/* constant: option gc_events */
 	uint32_t nremote;
 	size_t remote_bytes;	/* in remote[] */
 	int64_t large_max;	/* constant: option large_bytes; 0 in the static caches */
-	int64_t large_room;	/* large_max less the bytes in the large stacks; >= 0 */
+	int64_t large_room;	/* of it, what is lent to no stack; >= 0 */
 	uint64_t bytes;		/* asked for, up to the last event */
 	int64_t net;		/* bytes taken from arenas and page heaps less those given back */
 	uint64_t allocated, deallocated;	/* as of the last tcache_count() */
@@ -109,38 +112,22 @@ static inline unsigned int tcache_cached(const struct tcache *t, unsigned int cl
 	return (unsigned int)(t->top[class] - t->base_of[class]);
 }
 
-static inline size_t tcache_large_bytes(const struct tcache *t)
+/*
+ * Push @p of large @class, whose stack is full or has it on top: with more room, if there is
+ * any to lend. False: it has to go elsewhere. Ends the process if @p is on top.
+ */
+bool tcache_push_large(struct tcache *t, size_t class, void *p);
+
+/* The stack of large @class did not take a block, which leaves the cache. True: GC is due. */
+static inline bool tcache_refused(struct tcache *t, size_t class)
 {
-	return (size_t)(t->large_max - t->large_room);
-}
-
-/* The stack of large @class holds at least one. */
-static inline void *tcache_pop_large(struct tcache *t, size_t class)
-{
-	t->large_room += sizeclass_bytes[class];
-	t->end[class]--;
-	return *--t->top[class];
-}
-
-/* Make room for @p of large @class; false if that cannot be. Ends the process if @p is there. */
-bool tcache_room_large(struct tcache *t, size_t class, const void *p);
-
-/* False when there is no room, or when @p was freed just now: tcache_room_large() is next. */
-static inline bool tcache_push_large(struct tcache *t, size_t class, void *p)
-{
-	void **top = t->top[class];
-	int64_t room = t->large_room - sizeclass_bytes[class];
-
-	if (unlikely(room < 0 || !top || top[-1] == p))
-		return false;
-	OPAQUE(class);
-	t->large_room = room;
 	t->bins[class].use = 1;
-	t->top[class]++;
-	t->end[class]++;
-	*top = p;
-	return true;
+	t->net -= sizeclass_bytes[class];
+	return ++t->events >= t->gc_events;
 }
+
+/* Ages the stacks; the thread may be another node's after it. */
+void tcache_gc(struct tcache *t);
 
 /*
  * Bring the two totals up to date; by the thread itself, at decay's ticks and when it asks.
@@ -162,7 +149,8 @@ void tcache_flush_all(struct tcache *t);
 /* Give everything back, the stacks too. */
 void tcache_destroy(struct tcache *t);
 
-/* Bytes of small blocks cached, for statistics; racy. */
+/* Bytes of small blocks cached, and of large ones; for statistics, racy. */
 size_t tcache_bytes(const struct tcache *t);
+size_t tcache_large_bytes(const struct tcache *t);
 
 #endif /* ASHLAR_TCACHE_H */
