@@ -282,8 +282,21 @@ bool thread_set_arena(unsigned int index)
 extern void _IO_list_lock(void) __attribute__((weak));
 extern void _IO_list_unlock(void) __attribute__((weak));
 
+/*
+ * Without other threads nothing of this is needed, and some of it is wrong: fork then does
+ * not reset the list's lock in the child, and a signal's handler that forks in the
+ * middle of malloc would wait for itself. glibc's own word, which its fork goes by.
+ */
+extern char __libc_single_threaded __attribute__((weak));
+
+/* From prefork() to postfork: there are no others. */
+static bool alone;
+
 static void prefork(void)
 {
+	alone = &__libc_single_threaded && __libc_single_threaded;
+	if (alone)
+		return;
 	if (_IO_list_lock)
 		_IO_list_lock();
 	background_prefork();
@@ -300,6 +313,8 @@ static void prefork(void)
 
 static void postfork_parent(void)
 {
+	if (alone)
+		return;
 	source_device_fork(false);
 	extents_postfork(false);
 	lock_drop(&meta_lock);
@@ -334,6 +349,8 @@ static void forget_others(void)
 
 static void postfork_child(void)
 {
+	if (alone)
+		return;
 	source_device_fork(true);
 	extents_postfork(true);
 	lock_init(&meta_lock, RANK_META);

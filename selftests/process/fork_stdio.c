@@ -5,7 +5,8 @@
  * that open and close files, and that only allocate. fork stops malloc and needs the
  * list too: who takes what first decides whether they ever meet again.
  *
- * Usage: fork_stdio [FORKS [THREADS]]
+ * Usage: fork_stdio [FORKS [THREADS [child]]]
+ *   child	all of it in a child of a process that never had a thread
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -89,6 +90,19 @@ static void child(void)
 	_exit(0);
 }
 
+/* The rest happens in a child; ends with what it ends with. */
+static void go_on_in_child(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		return;
+	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+	CHECK(!status, "the child ended with 0x%x", (unsigned int)status);
+	exit(0);
+}
+
 int main(int argc, char **argv)
 {
 	static void *(*const jobs[])(void *) = {
@@ -99,6 +113,8 @@ int main(int argc, char **argv)
 	int fd = mkstemp(path);
 
 	CHECK(forks > 0 && threads > 0 && threads <= THREADS_MAX, "usage: fork_stdio [FORKS [THREADS]]");
+	if (argc > 3 && !strcmp(argv[3], "child"))
+		go_on_in_child();
 	guard(120 + (unsigned int)forks / 4);
 	CHECK(fd >= 0);
 	for (int i = 0; i < 200; i++)
