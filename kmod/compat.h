@@ -66,6 +66,17 @@ static inline int ashlar_mapcount(struct page *head)
 #endif
 }
 
+/* 6.6 gives vm_operations_struct.huge_fault an order; before, a name of a size. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define ASHLAR_HUGE_FAULT_ARGS \
+	struct vm_fault *vmf, enum page_entry_size order
+#define ashlar_is_pmd_fault(order)	((order) == PE_SIZE_PMD)
+#else
+#define ASHLAR_HUGE_FAULT_ARGS \
+	struct vm_fault *vmf, unsigned int order
+#define ashlar_is_pmd_fault(order)	((order) == HPAGE_PMD_ORDER)
+#endif
+
 /* 6.7 added a parameter to vm_operations_struct.get_policy. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
 #define ASHLAR_GET_POLICY_ARGS \

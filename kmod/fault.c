@@ -10,9 +10,55 @@
 #include <linux/pagemap.h>
 #include <asm/pgalloc.h>
 #include "commit.h"
+#include "compat.h"
 #include "cow.h"
 #include "fault.h"
 #include "trace.h"
+
+/*
+ * Before ->fault the kernel makes a page table if the PMD is empty and it has none
+ * at hand: allocated, cleared and charged, and freed again when the fault ends in
+ * a huge mapping, 1,900 instructions. Just before, it asks ->huge_fault; this
+ * page is what that leaves where the table would be. ->fault takes it away
+ * first of all, so that it is never used as one.
+ */
+static struct page *no_table;
+
+int ashlar_faults_init(void)
+{
+	no_table = alloc_page(GFP_KERNEL);
+	return no_table ? 0 : -ENOMEM;
+}
+
+void ashlar_faults_exit(void)
+{
+	__free_page(no_table);
+}
+
+/* Is all of the extent in this VMA? Else the kernel needs a table indeed. */
+static bool fault_fits_pmd(struct vm_fault *vmf)
+{
+	unsigned long addr = vmf->address & HPAGE_PMD_MASK;
+
+	return addr >= vmf->vma->vm_start &&
+	       addr + HPAGE_PMD_SIZE <= vmf->vma->vm_end;
+}
+
+/*
+ * Where anything may be mapped by PTE the kernel goes its usual way. Otherwise
+ * all of it does, too: from VM_FAULT_FALLBACK to ->fault nothing returns, for
+ * VMAs with a map_pages operation.
+ */
+vm_fault_t ashlar_huge_fault(ASHLAR_HUGE_FAULT_ARGS)
+{
+	struct ashlar_heap *heap = vmf->vma->vm_private_data;
+
+	if (ashlar_is_pmd_fault(order) && pmd_none(READ_ONCE(*vmf->pmd)) &&
+	    !vmf->prealloc_pte && heap && !heap->cow &&
+	    !READ_ONCE(heap->small_seen) && fault_fits_pmd(vmf))
+		vmf->prealloc_pte = no_table;
+	return VM_FAULT_FALLBACK;
+}
 
 static unsigned long fault_index(struct vm_fault *vmf)
 {
@@ -125,6 +171,8 @@ vm_fault_t ashlar_fault(struct vm_fault *vmf)
 	struct ashlar_look look;
 	vm_fault_t ret;
 
+	if (vmf->prealloc_pte == no_table)
+		vmf->prealloc_pte = NULL;
 	/* The heap could not be cloned at a fork. */
 	if (!heap)
 		return VM_FAULT_SIGBUS;

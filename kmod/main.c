@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <linux/ashlar.h>
 #include "extent.h"
+#include "fault.h"
 #include "heap.h"
 #include "ioctl.h"
 #include "pool.h"
@@ -80,9 +81,12 @@ static int __init ashlar_init(void)
 	err = ashlar_shares_init();
 	if (err)
 		goto smalls_exit;
-	err = ashlar_heaps_init();
+	err = ashlar_faults_init();
 	if (err)
 		goto shares_exit;
+	err = ashlar_heaps_init();
+	if (err)
+		goto faults_exit;
 	err = ashlar_wash_start();
 	if (err)
 		goto heaps_exit;
@@ -104,6 +108,8 @@ wash_stop:
 	ashlar_wash_stop();
 heaps_exit:
 	ashlar_heaps_exit();
+faults_exit:
+	ashlar_faults_exit();
 shares_exit:
 	ashlar_shares_exit();
 smalls_exit:
@@ -122,6 +128,7 @@ static void __exit ashlar_exit(void)
 	ashlar_shrink_stop();
 	ashlar_wash_stop();
 	ashlar_heaps_exit();
+	ashlar_faults_exit();
 	ashlar_shares_exit();
 	ashlar_smalls_exit();
 	ashlar_extents_exit();

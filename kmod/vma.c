@@ -195,6 +195,7 @@ static const struct vm_operations_struct everyday_ops = {
 	.close		= vma_close,
 	.mremap		= vma_mremap,
 	.fault		= ashlar_fault,
+	.huge_fault	= ashlar_huge_fault,
 	.map_pages	= vma_map_pages,
 	.name		= vma_name,
 #ifdef CONFIG_NUMA
