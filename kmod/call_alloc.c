@@ -39,9 +39,12 @@ static int alloc_range(struct mm_struct *mm, const struct ashlar_range *range,
 		err = ashlar_breathe(mm);
 		if (err < 0)
 			return err;
-		/* The mappings may have changed meanwhile. */
-		if (err)
+		if (err) {
+			/* The mappings may have changed meanwhile. */
 			run.nr = 0;
+			/* Others may have come who want what was taken ahead. */
+			ashlar_stock_return(&want->stock);
+		}
 	}
 	return 0;
 }
@@ -83,6 +86,8 @@ int ashlar_call_alloc(union ashlar_arg *arg)
 				   ASHLAR_EXTENT_SIZE);
 	if (IS_ERR(ranges))
 		return PTR_ERR(ranges);
+	for (i = 0; i < alloc->nr_ranges; i++)
+		want.stock.ahead += ranges[i].length >> ASHLAR_EXTENT_SHIFT;
 	err = -EINTR;
 	if (mmap_read_lock_killable(mm))
 		goto free_ranges;
@@ -91,6 +96,7 @@ int ashlar_call_alloc(union ashlar_arg *arg)
 				  alloc->flags & ASHLAR_ALLOC_POPULATE, &done);
 	if (err != -EINTR)
 		mmap_read_unlock(mm);
+	ashlar_stock_return(&want.stock);
 free_ranges:
 	kvfree(ranges);
 	alloc->done = done;

@@ -6,6 +6,27 @@
 #include "clone.h"
 #include "trace.h"
 
+/* Shares made at a time. */
+#define CLONE_BATCH	32
+
+/**
+ * struct clone - a run of extents that a fork shares
+ * @parent: its heap
+ * @child: the child's
+ * @fresh: no other VMA was there before: the child has none of them yet
+ * @left: extents of the parent's that may still come
+ * @nr: how many of @shares there are
+ * @shares: made ahead
+ */
+struct clone {
+	struct ashlar_heap *parent;
+	struct ashlar_heap *child;
+	bool fresh;
+	unsigned long left;
+	unsigned int nr;
+	struct ashlar_share *shares[CLONE_BATCH];
+};
+
 /* Make the child's table say @entry at @index. */
 static int child_store(struct ashlar_heap *child, unsigned long index,
 		       void *entry)
@@ -148,22 +169,37 @@ static int clone_share(struct ashlar_heap *parent, struct ashlar_heap *child,
 	return 0;
 }
 
-static int clone_one(struct ashlar_heap *parent, struct ashlar_heap *child,
-		     unsigned long index, void *entry)
+/* One of those that were made ahead, or NULL: no memory. */
+static struct ashlar_share *clone_take(struct clone *clone)
 {
+	unsigned int nr = clamp_t(unsigned long, clone->left, 1, CLONE_BATCH);
+
+	if (!clone->nr) {
+		if (!ashlar_shares_new(clone->shares, nr))
+			return NULL;
+		clone->nr = nr;
+	}
+	clone->left -= !!clone->left;
+	return clone->shares[--clone->nr];
+}
+
+static int clone_one(struct clone *clone, unsigned long index, void *entry)
+{
+	struct ashlar_heap *parent = clone->parent, *child = clone->child;
 	struct ashlar_share *from = entry, *to;
 	struct ashlar_extent *extent;
 	bool pinned;
 	int err;
 
-	if (xa_load(&child->table, index))
+	if (!clone->fresh && xa_load(&child->table, index))
 		return 0;
 	if (xa_is_value(entry))
 		return child_store(child, index, entry);
 	extent = from->extent;
-	to = ashlar_share_new(extent);
+	to = clone_take(clone);
 	if (!to)
 		return -ENOMEM;
+	to->extent = extent;
 	mutex_lock(&extent->lock);
 	pinned = clone_is_pinned(from);
 	if (pinned)
@@ -181,17 +217,24 @@ static int clone_one(struct ashlar_heap *parent, struct ashlar_heap *child,
 int ashlar_heap_clone(struct ashlar_heap *parent, struct ashlar_heap *child,
 		      unsigned long first, unsigned long last)
 {
+	struct clone clone = {
+		.parent = parent,
+		.child = child,
+		.fresh = xa_empty(&child->table),
+		.left = min(parent->committed, last - first + 1),
+	};
 	unsigned long index;
 	void *entry;
-	int err;
+	int err = 0;
 
 	mmap_assert_write_locked(parent->mm);
 	/* Nothing but the parent's own faults and calls changes its table. */
 	xa_for_each_range(&parent->table, index, entry, first, last) {
-		err = clone_one(parent, child, index, entry);
+		err = clone_one(&clone, index, entry);
 		if (err)
-			return err;
+			break;
 		cond_resched();
 	}
-	return 0;
+	ashlar_shares_unnew(clone.shares, clone.nr);
+	return err;
 }

@@ -54,7 +54,7 @@ static struct page *take_from(struct ashlar_want *want, int nid,
 
 	if (!pool)
 		return NULL;
-	page = ashlar_pool_take(pool, effort, &want->hit);
+	page = ashlar_pool_take(pool, effort, &want->stock, &want->hit);
 	if (page && nid != want->nid)
 		atomic_long_inc(&pool->remote);
 	return page;

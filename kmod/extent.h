@@ -88,6 +88,7 @@ struct ashlar_extent {
  * @effort: how hard to try
  * @allowed: the nodes that may serve
  * @hit: out: the page was ready
+ * @stock: where many are wanted, ready pages taken ahead; all zero otherwise
  */
 struct ashlar_want {
 	struct mm_struct *mm;
@@ -96,6 +97,7 @@ struct ashlar_want {
 	enum ashlar_effort effort;
 	nodemask_t allowed;
 	bool hit;
+	struct ashlar_stock stock;
 };
 
 /* Set @want->allowed to what the calling task may use on behalf of want->mm. */

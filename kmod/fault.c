@@ -15,6 +15,11 @@
 #include "fault.h"
 #include "trace.h"
 
+static unsigned long fault_index(struct vm_fault *vmf)
+{
+	return vmf->pgoff / ASHLAR_PAGES;
+}
+
 /*
  * Before ->fault the kernel makes a page table if the PMD is empty and it has none
  * at hand: allocated, cleared and charged, and freed again when the fault ends in
@@ -54,15 +59,11 @@ vm_fault_t ashlar_huge_fault(ASHLAR_HUGE_FAULT_ARGS)
 	struct ashlar_heap *heap = vmf->vma->vm_private_data;
 
 	if (ashlar_is_pmd_fault(order) && pmd_none(READ_ONCE(*vmf->pmd)) &&
-	    !vmf->prealloc_pte && heap && !heap->cow &&
-	    !READ_ONCE(heap->small_seen) && fault_fits_pmd(vmf))
+	    !vmf->prealloc_pte && heap && !heap->cow && fault_fits_pmd(vmf) &&
+	    (!READ_ONCE(heap->small_seen) ||
+	     ashlar_heap_whole(heap, fault_index(vmf))))
 		vmf->prealloc_pte = no_table;
 	return VM_FAULT_FALLBACK;
-}
-
-static unsigned long fault_index(struct vm_fault *vmf)
-{
-	return vmf->pgoff / ASHLAR_PAGES;
 }
 
 /* Something changed meanwhile: let the access try again. */

@@ -234,6 +234,19 @@ bool ashlar_heap_holds(struct ashlar_heap *heap, unsigned long index,
 	return ashlar_heap_share(heap, index, look->extent) == look->share;
 }
 
+bool ashlar_heap_whole(struct ashlar_heap *heap, unsigned long index)
+{
+	struct ashlar_share *share;
+	bool whole = true;
+
+	xa_lock(&heap->table);
+	share = xa_load(&heap->table, index);
+	if (share && !xa_is_value(share))
+		whole = !READ_ONCE(share->nr) && READ_ONCE(share->extent->page);
+	xa_unlock(&heap->table);
+	return whole;
+}
+
 static bool is_exposed(void *entry)
 {
 	struct ashlar_share *share = entry;

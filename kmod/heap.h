@@ -180,6 +180,12 @@ struct ashlar_share *ashlar_heap_share(struct ashlar_heap *heap,
 				       struct ashlar_extent *extent);
 
 /*
+ * No small page is, or was a moment ago, in the way of mapping it by PMD, if it is
+ * this heap's alone.
+ */
+bool ashlar_heap_whole(struct ashlar_heap *heap, unsigned long index);
+
+/*
  * With the mmap lock and all VMAs locked for writing, and no extent shared:
  * unmap all that are exposed, and make owned those nobody references. After
  * it, each mapping that is there may be written to.

@@ -60,20 +60,38 @@ static struct page *pool_pop(struct ashlar_pool *pool)
 	return page;
 }
 
-struct page *ashlar_pool_take(struct ashlar_pool *pool,
-			      enum ashlar_effort effort, bool *hit)
+/* From what was taken ahead; else from the pool, and more ahead. */
+static struct page *take_ready(struct ashlar_pool *pool,
+			       struct ashlar_stock *stock)
 {
-	struct page *page;
+	unsigned long more = min(stock->ahead, 1UL + ASHLAR_STOCK);
+	struct page *page, *next;
 	bool kick;
 
+	if (stock->nr && stock->pool == pool)
+		return stock->pages[--stock->nr];
 	spin_lock(&pool->lock);
 	page = pool_pop(pool);
+	if (page && !stock->nr) {
+		stock->pool = pool;
+		while (stock->nr + 1 < more && (next = pool_pop(pool)))
+			stock->pages[stock->nr++] = next;
+	}
 	kick = pool->nr_ready < pool->low && !pool->kick;
 	spin_unlock(&pool->lock);
 	if (kick)
 		ashlar_pool_kick(pool);
+	return page;
+}
+
+struct page *ashlar_pool_take(struct ashlar_pool *pool,
+			      enum ashlar_effort effort,
+			      struct ashlar_stock *stock, bool *hit)
+{
+	struct page *page = take_ready(pool, stock);
 
 	*hit = page;
+	stock->ahead -= page && stock->ahead;
 	if (page) {
 		atomic_long_inc(&pool->hits);
 		return page;
@@ -102,6 +120,18 @@ void ashlar_pool_untake(struct page *page, bool hit)
 	}
 	spin_lock(&pool->lock);
 	pool_push(pool, page);
+	spin_unlock(&pool->lock);
+}
+
+void ashlar_stock_return(struct ashlar_stock *stock)
+{
+	struct ashlar_pool *pool = stock->pool;
+
+	if (!stock->nr)
+		return;
+	spin_lock(&pool->lock);
+	while (stock->nr)
+		pool_push(pool, stock->pages[--stock->nr]);
 	spin_unlock(&pool->lock);
 }
 

@@ -117,14 +117,40 @@ struct ashlar_pool *ashlar_pool(int nid);
 /* The pool after this one, the first after NULL, and NULL after the last. */
 struct ashlar_pool *ashlar_pool_next(struct ashlar_pool *pool);
 
+/* Ready pages taken ahead at a time. */
+#define ASHLAR_STOCK	16
+
+/**
+ * struct ashlar_stock - ready pages of one node that a call took ahead
+ * @ahead: how many pages the call may still need; with 0, all zero, none are
+ *	taken ahead
+ * @pool: where they are from
+ * @nr: how many of @pages there are
+ * @pages: the pages
+ *
+ * A call for many extents takes the pool's lock once for ASHLAR_STOCK of them. It
+ * gives back what is left before it ends, or waits for others. Of one thread.
+ */
+struct ashlar_stock {
+	unsigned long ahead;
+	struct ashlar_pool *pool;
+	unsigned int nr;
+	struct page *pages[ASHLAR_STOCK];
+};
+
 /**
  * ashlar_pool_take() - a zeroed page of this node, or NULL
  * @pool: the node
  * @effort: what may be done when none is ready
+ * @stock: what the call took ahead
  * @hit: out: the page was ready
  */
 struct page *ashlar_pool_take(struct ashlar_pool *pool,
-			      enum ashlar_effort effort, bool *hit);
+			      enum ashlar_effort effort,
+			      struct ashlar_stock *stock, bool *hit);
+
+/* Give back what was taken ahead and not used. */
+void ashlar_stock_return(struct ashlar_stock *stock);
 
 /* Put back a page that nobody has seen: it is zero still. Undoes the count. */
 void ashlar_pool_untake(struct page *page, bool hit);

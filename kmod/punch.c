@@ -162,6 +162,10 @@ long ashlar_punch(struct ashlar_heap *heap, unsigned long index,
 	nr = 0;
 	if (!punch->look.extent)
 		goto free_punch;
+	/* Before up to 512 pages are made in vain; it is asked again below. */
+	nr = -EBUSY;
+	if (atomic_read(&punch->look.extent->users) > 1)
+		goto clean;
 	nr = punch_prepare(punch, pages);
 	if (nr)
 		goto clean;

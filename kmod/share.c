@@ -8,14 +8,17 @@
 
 static struct kmem_cache *share_cache;
 
-struct ashlar_share *ashlar_share_new(struct ashlar_extent *extent)
+bool ashlar_shares_new(struct ashlar_share **shares, unsigned int nr)
 {
-	struct ashlar_share *share;
+	return kmem_cache_alloc_bulk(share_cache, ashlar_gfp_small(ASHLAR_HARD) |
+						  __GFP_ZERO,
+				     nr, (void **)shares);
+}
 
-	share = kmem_cache_zalloc(share_cache, ashlar_gfp_small(ASHLAR_HARD));
-	if (share)
-		share->extent = extent;
-	return share;
+void ashlar_shares_unnew(struct ashlar_share **shares, unsigned int nr)
+{
+	if (nr)
+		kmem_cache_free_bulk(share_cache, nr, (void **)shares);
 }
 
 void ashlar_share_unnew(struct ashlar_share *share)

@@ -12,8 +12,14 @@
 #include "extent.h"
 #include "small.h"
 
-/* A further share of @extent, which its heap's table does not have yet. */
-struct ashlar_share *ashlar_share_new(struct ashlar_extent *extent);
+/*
+ * @nr further shares, of no extent yet and in no table: together they cost half
+ * of what they cost one by one. False: no memory, and none of them.
+ */
+bool ashlar_shares_new(struct ashlar_share **shares, unsigned int nr);
+
+/* Those of them that were not used. */
+void ashlar_shares_unnew(struct ashlar_share **shares, unsigned int nr);
 
 /* A share that was in no table, and has no small pages. */
 void ashlar_share_unnew(struct ashlar_share *share);
