@@ -22,7 +22,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $@)
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all lib modules tools man deps check check-debug demo bench bench-instr \
-	bench-kernel install uninstall clean help
+	bench-kernel install uninstall deb check-install clean help
 
 all: lib modules tools man ## build everything: library, module for each kernel, tools, pages (default)
 
@@ -75,7 +75,7 @@ $(B)/libashlar-prefixed.so.$(SOVERSION): $(CORE_OBJECTS) \
 	$(wildcard libuser/libashlar-prefixed.map)
 $(B)/%.so.$(SOVERSION):
 	$(call say,LD)
-	$(Q)$(CC) $(LIB_LDFLAGS) $(CFLAGS) -Wl,-soname,$(@F) \
+	$(Q)$(CC) $(LIB_LDFLAGS) $(CFLAGS) $(LDFLAGS) -Wl,-soname,$(@F) \
 		$(addprefix -Wl$(comma)--version-script=,$(filter %.map,$^)) \
 		-o $@ $(filter %.o,$^)
 
@@ -110,7 +110,7 @@ MODULE_RELEASES = $(filter-out /%,$(MODULE_SETS))
 # Without headers `make` still builds the rest, and says so.
 modules: ## build ashlar.ko for every set of kernel headers found
 	@set -- $(MODULE_SETS); \
-	if [ $$# -eq 0 ]; then \
+	if [ $$# -eq 0 ] && [ '$(origin MODULE_SETS)' = file ]; then \
 		echo "no kernel headers found, so no module is built: install" \
 		     "linux-headers-$$(uname -r), or run selftests/deps build"; \
 	fi; \
@@ -146,7 +146,7 @@ tools: $(TOOLS) ## build ashlarctl
 
 $(B)/ashlarctl: $(TOOL_OBJECTS) $(B)/obj/core.a
 	$(call say,LD)
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ -ljson-c -lnuma
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c -lnuma
 
 $(B)/obj/core.a: $(CORE_OBJECTS)
 	$(call say,AR)
@@ -155,7 +155,7 @@ $(B)/obj/core.a: $(CORE_OBJECTS)
 
 $(B)/obj/tools/%.o: tools/%.c Makefile | $(B)/obj/tools
 	$(call say,CC)
-	$(Q)$(CC) $(TOOL_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(TOOL_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/obj/tools:
 	$(Q)mkdir -p $@
@@ -197,10 +197,14 @@ bench-instr: ## count instructions per malloc and free with callgrind
 	@bench/instr $(BENCH)
 
 # --- installing it ---
-# One list serves install and uninstall: "source directory" of each file.
+# One list serves install and uninstall: "source:directory" of each file, with a
+# ":name" behind it where it gets another one. The packages are cut out of the same list.
+# MODULE_SETS= (nothing) leaves the module out.
 
 LIBDIR := $(PREFIX)/lib
 SHAREDIR := $(PREFIX)/share
+UNITDIR := $(PREFIX)/lib/systemd/system
+ZSHDIR := $(SHAREDIR)/zsh/site-functions
 INSTALLED = \
 	$(foreach l,libashlar libashlar-prefixed, \
 		$(B)/$l.so.$(SOVERSION):$(LIBDIR) $(B)/$l.so:$(LIBDIR) \
@@ -209,32 +213,50 @@ INSTALLED = \
 	include/uapi/linux/ashlar.h:$(PREFIX)/include/linux \
 	$(foreach f,config config-version, \
 		$(B)/cmake/ashlar-$f.cmake:$(LIBDIR)/cmake/ashlar) \
-	packaging/60-ashlar.rules:/lib/udev/rules.d \
+	packaging/boot/60-ashlar.rules:/lib/udev/rules.d \
+	packaging/boot/ashlar.sysusers:$(PREFIX)/lib/sysusers.d:ashlar.conf \
+	packaging/boot/ashlar.modules-load:$(PREFIX)/lib/modules-load.d:ashlar.conf \
+	$(UNITS:%=%:$(UNITDIR)) \
+	$(patsubst %,%:$(SHAREDIR)/doc/ashlar/examples,$(wildcard packaging/examples/* examples/*)) \
 	$(TOOLS:%=%:$(PREFIX)/bin) \
 	$(B)/completion/bash/ashlarctl:$(SHAREDIR)/bash-completion/completions \
-	$(B)/completion/zsh/_ashlarctl:$(SHAREDIR)/zsh/site-functions \
+	$(B)/completion/zsh/_ashlarctl:$(ZSHDIR) \
 	$(foreach p,$(shell cat $(B)/man/list 2>/dev/null), \
 		$(B)/man/$p:$(SHAREDIR)/man/$(patsubst %/,%,$(dir $p)))
+# The administrator's from then on: an existing one is not replaced, and a changed one stays.
+CONFIGURATION = \
+	packaging/boot/ashlar.modprobe:/etc/modprobe.d:ashlar.conf \
+	packaging/boot/ashlar-pool.conf:/etc \
+	packaging/boot/ashlar.apparmor:/etc/apparmor.d/abstractions:ashlar
 # Directories that are this project's alone, and go with what is in them.
-OWN_DIRECTORIES := $(LIBDIR)/cmake/ashlar
+OWN_DIRECTORIES := $(LIBDIR)/cmake/ashlar $(SHAREDIR)/doc/ashlar/examples $(SHAREDIR)/doc/ashlar
 # Modules go to the kernels of this machine that they were built for; those of
 # the test guests stay here.
-INSTALLED_MODULES = $(foreach r,$(notdir $(wildcard $(B)/kmod/*)), \
+INSTALLED_MODULES = $(if $(MODULE_SETS),$(foreach r,$(notdir $(wildcard $(B)/kmod/*)), \
 	$(if $(wildcard /lib/modules/$r/modules.order), \
-		$(wildcard $(B)/kmod/$r/ashlar.ko):/lib/modules/$r/updates))
+		$(wildcard $(B)/kmod/$r/ashlar.ko):/lib/modules/$r/updates)))
 
+UNITS := $(patsubst packaging/boot/%.in,$(B)/units/%,$(wildcard packaging/boot/*.service.in)) \
+	$(wildcard packaging/boot/*.timer)
 GENERATED := $(foreach l,libashlar libashlar-prefixed,$(B)/$l.pc) \
 	$(foreach f,config config-version,$(B)/cmake/ashlar-$f.cmake) \
-	$(B)/completion/bash/ashlarctl $(B)/completion/zsh/_ashlarctl $(B)/man/list
+	$(B)/completion/bash/ashlarctl $(B)/completion/zsh/_ashlarctl $(B)/man/list \
+	$(filter $(B)/%,$(UNITS))
 
 # PREFIX may change between two calls.
 .PHONY: prefix
 $(B)/lib%.pc: packaging/libashlar.pc.in Makefile prefix | $(B)/obj
-	$(Q)sed 's,@PREFIX@,$(PREFIX),; s,@VERSION@,$(VERSION),; s,@NAME@,$*,' $< >$@
+	$(Q)sed -e 's,@PREFIX@,$(PREFIX),; s,@LIBDIR@,$(LIBDIR:$(PREFIX)/%=$${prefix}/%),' \
+		-e 's,@VERSION@,$(VERSION),; s,@NAME@,$*,' $< >$@
 
-$(B)/cmake/%.cmake: packaging/%.cmake.in Makefile
+$(B)/cmake/%.cmake: packaging/%.cmake.in Makefile prefix
 	$(Q)mkdir -p $(@D)
-	$(Q)sed 's,@VERSION@,$(VERSION),; s,@SOVERSION@,$(SOVERSION),' $< >$@
+	$(Q)sed -e 's,@VERSION@,$(VERSION),; s,@SOVERSION@,$(SOVERSION),' \
+		-e 's,@TO_PREFIX@,$(shell realpath -m --relative-to=$(LIBDIR)/cmake/ashlar $(PREFIX)),' $< >$@
+
+$(B)/units/%: packaging/boot/%.in Makefile prefix
+	$(Q)mkdir -p $(@D)
+	$(Q)sed 's,@PREFIX@,$(PREFIX),' $< >$@
 
 $(B)/completion/bash/ashlarctl $(B)/completion/zsh/_ashlarctl: $(B)/ashlarctl
 	$(Q)mkdir -p $(@D)
@@ -250,29 +272,53 @@ $(B)/man/list: $(B)/ashlarctl $(MAN_SOURCES)
 	$(Q)rm -rf $(@D)
 	$(Q)/usr/bin/python3 Documentation/man/make.py $< $(@D)
 
+# Of "source:directory:name", in the shell's $$entry, the parts.
+parts = source=$${entry%%:*}; rest=$${entry\#*:}; dir="$(DESTDIR)$${rest%%:*}"; name=$${source\#\#*/}; \
+	case $$rest in *:*) name=$${rest\#*:};; esac
+
 install: all $(GENERATED) ## install below PREFIX (/usr/local) and, if set, DESTDIR
-	@for pair in $(INSTALLED) $(INSTALLED_MODULES); do \
-		source=$${pair%%:*}; dir="$(DESTDIR)$${pair#*:}"; \
+	@set -e; for entry in $(INSTALLED) $(INSTALLED_MODULES) $(CONFIGURATION); do \
+		$(parts); \
+		case " $(CONFIGURATION) " in *" $$entry "*) \
+			[ ! -e "$$dir/$$name" ] || continue ;; \
+		esac; \
 		mode=644; [ ! -x $$source ] || mode=755; \
-		echo "$$dir/$${source##*/}"; \
-		mkdir -p "$$dir" || exit 1; \
-		if [ -L $$source ]; then cp -d $$source "$$dir/"; \
-		else install -m $$mode $$source "$$dir/"; fi || exit 1; \
+		echo "$$dir/$$name"; \
+		mkdir -p "$$dir"; \
+		if [ -L $$source ]; then cp -d $$source "$$dir/$$name"; \
+		else install -m $$mode $$source "$$dir/$$name"; fi; \
 	done
 	@[ -n "$(DESTDIR)" ] || { ldconfig; getent group ashlar >/dev/null || \
 		groupadd --system ashlar; \
 		for r in $(notdir $(wildcard $(B)/kmod/*)); do \
 			[ ! -e /lib/modules/$$r/updates/ashlar.ko ] || depmod $$r; \
-		done; }
+		done; \
+		[ ! -d /run/systemd/system ] || { systemctl daemon-reload; udevadm control --reload; }; }
 
-uninstall: $(GENERATED) ## remove what install put there (the group ashlar stays)
-	@for pair in $(INSTALLED) $(INSTALLED_MODULES); do \
-		source=$${pair%%:*}; \
-		rm -fv "$(DESTDIR)$${pair#*:}/$${source##*/}"; \
+uninstall: $(GENERATED) ## remove what install put there (the group ashlar, and changed files of /etc, stay)
+	@for entry in $(INSTALLED) $(INSTALLED_MODULES); do \
+		$(parts); \
+		rm -fv "$$dir/$$name"; \
+	done
+	@for entry in $(CONFIGURATION); do \
+		$(parts); \
+		if cmp -s $$source "$$dir/$$name"; then rm -fv "$$dir/$$name"; \
+		elif [ -e "$$dir/$$name" ]; then echo "$$dir/$$name was changed, and stays"; fi; \
 	done
 	@for dir in $(OWN_DIRECTORIES); do \
 		[ ! -d "$(DESTDIR)$$dir" ] || rmdir "$(DESTDIR)$$dir" || exit 1; \
 	done
+
+# --- packages ---
+
+deb: ## build Debian's packages into build/deb (packaging/README.md)
+	@selftests/deps build deb
+	@packaging/build-deb
+
+check-install: ## install, use, upgrade and purge the packages in a Debian guest with systemd
+	@selftests/deps build check deb image
+	@packaging/build-deb
+	@selftests/packages/run
 
 clean: ## remove build/
 	rm -rf $(B)

@@ -141,3 +141,4 @@ module_exit(ashlar_exit);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Pre-zeroed, NUMA-local huge-page extents for user-space allocators");
 MODULE_AUTHOR("The Ashlar authors");
+MODULE_VERSION("0.1.0");

@@ -11,7 +11,7 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 # licence FILE: what it must say; nothing for files that cannot say anything.
 licence() {
 	case $1 in
-	LICENSES/*) ;;
+	LICENSES/* | packaging/debian/changelog) ;;
 	include/uapi/*) echo "GPL-2.0 WITH Linux-syscall-note" ;;
 	kmod/* | Kbuild) echo "GPL-2.0" ;;
 	.gitignore | */.gitignore | *.svg | *.png | *.golden | */corpus/*) ;;

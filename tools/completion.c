@@ -90,7 +90,7 @@ static void zsh(void)
 			printf("]%s'", !o->arg ? "" : !strcmp(o->arg, "FILE") ? ":file:_files" : ":value:");
 		}
 		puts(!strcmp(c->name, "run") ? " '*:: :_normal -p ashlarctl' ;;" :
-		     !strcmp(c->name, "pool") ? " '1:what:(set)' ;;" :
+		     !strcmp(c->name, "pool") ? " '1:what:(set load)' ':file:_files' ;;" :
 		     !strcmp(c->name, "completion") ? " '1:shell:(bash zsh)' ;;" :
 		     takes_pid(c) ? " '1:process:_pids' ;;" : " ;;");
 	}

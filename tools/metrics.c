@@ -113,7 +113,7 @@ struct group {
 static unsigned int make_groups(struct group **groups)
 {
 	struct process *list;
-	unsigned int n = processes_read(&list), used = 0, k;
+	unsigned int n = processes_read(&list, false), used = 0, k;
 
 	*groups = calloc(n + 1, sizeof(**groups));
 	if (!*groups)

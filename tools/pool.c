@@ -125,6 +125,15 @@ struct json_object *pool_json(const struct pool *pool)
 	return object;
 }
 
+void pools_print_json(const struct pool *pools, unsigned int n)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned int k = 0; k < n; k++)
+		json_object_array_add(list, pool_json(&pools[k]));
+	print_json(list);
+}
+
 /* --- ashlarctl pool set ------------------------------------------------------------------- */
 
 static struct {
@@ -132,6 +141,7 @@ static struct {
 	const char *text;	/* NULL: not asked for */
 } settings[] = { { "low", NULL }, { "high", NULL }, { "rate", NULL } };
 static int only_node = -1;
+static long wait_seconds;
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -146,6 +156,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'R':
 		settings[2].text = arg;
 		return 0;
+	case 'w':
+		wait_seconds = number("--wait", arg, 0, 1L << 20);
+		return 0;
 	case 'n':
 		only_node = (int)number("--node", arg, 0, NODES_MAX - 1);
 		return 0;
@@ -154,9 +167,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static void set(const struct pool *pool, const char *name, const char *text)
+void pool_set(const struct pool *pool, const char *name, long wanted)
 {
-	long wanted = number(name, text, 0, 1L << 40);
 	char path[600];
 	int64_t is = -1;
 	FILE *file;
@@ -183,13 +195,17 @@ static void set(const struct pool *pool, const char *name, const char *text)
 
 static int run_pool(void)
 {
-	struct json_object *list;
 	const struct pool *pools;
 	unsigned int n, done = 0;
 	bool any = false;
 
+	if (!strcmp(arguments[0], "load"))
+		return pool_load(narguments > 1 ? arguments[1] : "/etc/ashlar-pool.conf", wait_seconds);
 	if (strcmp(arguments[0], "set"))
-		usage_error("pool: '%s' is not known; say: pool set --high N", arguments[0]);
+		usage_error("pool: '%s' is not known; say: pool set --high N, or: pool load [FILE]",
+			    arguments[0]);
+	if (narguments > 1)
+		usage_error("pool set: '%s' is one argument too many", arguments[1]);
 	for (unsigned int i = 0; i < ARRAY_SIZE(settings); i++)
 		any |= settings[i].text != NULL;
 	if (!any)
@@ -204,17 +220,15 @@ static int run_pool(void)
 		/* Upwards the higher mark goes first: low may not pass it. */
 		for (unsigned int i = ARRAY_SIZE(settings); i-- > 0;) {
 			if (settings[i].text)
-				set(&pools[k], settings[i].name, settings[i].text);
+				pool_set(&pools[k], settings[i].name,
+					 number(settings[i].name, settings[i].text, 0, 1L << 40));
 		}
 	}
 	if (!done)
 		fail("there is no node %d", only_node);
 	if (want_json) {
-		list = json_object_new_array();
 		pools = pools_read(&n);
-		for (unsigned int k = 0; k < n; k++)
-			json_object_array_add(list, pool_json(&pools[k]));
-		print_json(list);
+		pools_print_json(pools, n);
 	}
 	return 0;
 }
@@ -223,11 +237,13 @@ static const struct argp_option options[] = {
 	{ "high", 'H', "N", 0, "Ready extents of a node that its worker fills up to", 0 },
 	{ "low", 'L', "N", 0, "Ready extents of a node below which its worker starts", 0 },
 	{ "rate", 'R', "N", 0, "Extents a second that a worker washes at the most; 0: no limit", 0 },
+	{ "wait", 'w', "SECONDS", 0, "load: wait so long, at the most, until the pool is full", 0 },
 	{ "node", 'n', "N", 0, "This node alone, instead of each", 0 },
 	{ 0 },
 };
 
 const struct command cmd_pool = {
-	.name = "pool", .args = "set", .text = "Set the pool's watermarks and its rate.",
-	.options = options, .parse = parse, .run = run_pool, .least = 1, .most = 1,
+	.name = "pool", .args = "set|load [FILE]",
+	.text = "Set the pool's watermarks and its rate, by options or by a file (/etc/ashlar-pool.conf).",
+	.options = options, .parse = parse, .run = run_pool, .least = 1, .most = 2,
 };

@@ -30,5 +30,12 @@ bool pool_has(const struct pool *pool, const char *name);
 int64_t pools_sum(const struct pool *pools, unsigned int n, const char *name);
 
 struct json_object *pool_json(const struct pool *pool);
+void pools_print_json(const struct pool *pools, unsigned int n);
+
+/* Sets a file of the node, looks whether it took, and says so; else fail(). */
+void pool_set(const struct pool *pool, const char *name, long wanted);
+
+/* `ashlarctl pool load`: sets what @file says and waits up to @seconds until it is ready. */
+int pool_load(const char *file, long seconds);
 
 #endif /* ASHLARCTL_POOL_H */

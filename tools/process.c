@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static FILE *open_proc(pid_t pid, const char *name)
 {
@@ -148,7 +149,27 @@ static int by_memory(const void *a, const void *b)
 	return p->rss < q->rss ? 1 : p->rss > q->rss ? -1 : p->pid - q->pid;
 }
 
-unsigned int processes_read(struct process **list)
+/* How many descriptors of the device it has open. */
+static unsigned int count_descriptors(pid_t pid)
+{
+	char path[64], target[16];
+	struct dirent *entry;
+	unsigned int n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		ssize_t len = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
+
+		n += len == 11 && !memcmp(target, "/dev/ashlar", 11);
+	}
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+unsigned int processes_read(struct process **list, bool descriptors)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
@@ -160,9 +181,14 @@ unsigned int processes_read(struct process **list)
 		pid_t pid = (pid_t)atoi(entry->d_name);
 		struct process p;
 
-		if (pid <= 0 || !process_find(pid, &p) || !uses(pid, &p) ||
-		    (!p.library && !p.device) || !process_read(pid, &p))
+		unsigned int open;
+
+		if (pid <= 0 || !process_find(pid, &p) || !uses(pid, &p))
 			continue;
+		open = descriptors ? count_descriptors(pid) : 0;
+		if ((!p.library && !p.device && !open) || !process_read(pid, &p))
+			continue;
+		p.descriptors = open;
 		if (n == room) {
 			room = room ? 2 * room : 16;
 			*list = realloc(*list, room * sizeof(p));
@@ -192,6 +218,7 @@ struct json_object *process_json(const struct process *p)
 	json_number(object, "uid", p->uid);
 	json_flag(object, "library", p->library);
 	json_flag(object, "device", p->device);
+	json_number(object, "descriptors", p->descriptors);
 	json_number(object, "rss", (int64_t)p->rss);
 	json_number(object, "on_device", (int64_t)p->on_device);
 	json_number(object, "device_huge", (int64_t)p->device_huge);

@@ -11,6 +11,7 @@ struct process {
 	char name[64];
 	bool library;		/* libashlar is mapped */
 	bool device;		/* memory of /dev/ashlar is mapped */
+	unsigned int descriptors;	/* of /dev/ashlar that it has open, where these were counted */
 	/* Bytes in RAM. */
 	uint64_t rss;
 	uint64_t on_device, device_huge;	/* of the device; of that, by huge entries */
@@ -27,9 +28,10 @@ bool process_read(pid_t pid, struct process *p);
 
 /*
  * Every process that we may look at and that uses the library or the device, by its
- * memory, the largest first. *@list is for free().
+ * memory, the largest first. *@list is for free(). @descriptors: look through all open
+ * files too, for who only has the device open.
  */
-unsigned int processes_read(struct process **list);
+unsigned int processes_read(struct process **list, bool descriptors);
 
 /* A share of the memory that is on huge pages of either kind, in percent. */
 unsigned int process_huge_percent(const struct process *p);

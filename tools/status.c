@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <linux/ashlar.h>
@@ -37,14 +38,76 @@ static const char *look_at_device(struct ashlar_info *info)
 	return what;
 }
 
-static bool kernel_wants_signatures(void)
+static bool file_has(const char *path, const char *text)
 {
-	FILE *file = fopen("/sys/module/module/parameters/sig_enforce", "re");
-	bool yes = file && fgetc(file) == 'Y';
+	FILE *file = fopen(path, "re");
+	char line[256];
+	bool yes = file && fgets(line, sizeof(line), file) && strstr(line, text);
 
 	if (file)
 		fclose(file);
 	return yes;
+}
+
+/* By module.sig_enforce, by the kernel's configuration, or by the lockdown that Secure Boot brings. */
+static bool kernel_wants_signatures(void)
+{
+	return file_has("/sys/module/module/parameters/sig_enforce", "Y") ||
+	       file_has("/sys/kernel/security/lockdown", "[integrity]") ||
+	       file_has("/sys/kernel/security/lockdown", "[confidentiality]");
+}
+
+/* The module's file for the kernel that runs, where DKMS, make install and Debian put such. */
+static const char *module_file(void)
+{
+	static const char *const places[] = { "updates/dkms", "updates", "extra", "kernel/mm" };
+	static const char *const suffixes[] = { "", ".xz", ".zst", ".gz" };
+	static char path[512];
+	struct utsname uts;
+
+	uname(&uts);
+	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
+		for (unsigned int k = 0; k < ARRAY_SIZE(suffixes); k++) {
+			snprintf(path, sizeof(path), "/lib/modules/%s/%s/ashlar.ko%s", uts.release,
+				 places[i], suffixes[k]);
+			if (access(path, F_OK) == 0)
+				return path;
+		}
+	}
+	return NULL;
+}
+
+/* Why there is no module, and what to do. */
+static void print_absence(void)
+{
+	const char *file = module_file();
+	struct utsname uts;
+
+	uname(&uts);
+	printf("not loaded: heaps are on anonymous memory\n");
+	if (!file)
+		printf("         there is none for this kernel (%s): 'dkms status ashlar' tells whether it was\n"
+		       "         built; it is for Debian's kernels 6.1 and 6.12, with their linux-headers\n",
+		       uts.release);
+	else if (kernel_wants_signatures())
+		printf("         this kernel takes signed modules only (Secure Boot): enrol the key that signed\n"
+		       "         %s, by 'mokutil --import /var/lib/dkms/mok.pub' and a reboot;\n"
+		       "         the page secure-boot.md has every step. Then: modprobe ashlar\n", file);
+	else
+		printf("         load it: modprobe ashlar\n");
+}
+
+static void print_module(void)
+{
+	char text[64] = "";
+	FILE *file = fopen("/sys/module/ashlar/version", "re");
+
+	if (!file || !fgets(text, sizeof(text), file))
+		text[0] = '\0';
+	if (file)
+		fclose(file);
+	text[strcspn(text, "\n")] = '\0';
+	printf("loaded%s%s\n", *text ? ", version " : "", text);
 }
 
 static void print_pools(const struct pool *pools, unsigned int n)
@@ -71,22 +134,41 @@ static void print_pools(const struct pool *pools, unsigned int n)
 	}
 }
 
+/* References to the module: open files, and memory in use. */
+static long module_users(void)
+{
+	FILE *file = fopen("/sys/module/ashlar/refcnt", "re");
+	long n = 0;
+
+	if (file) {
+		if (fscanf(file, "%ld", &n) != 1)
+			n = 0;
+		fclose(file);
+	}
+	return n;
+}
+
 static void print_holders(const struct process *list, unsigned int n)
 {
 	bool any = false;
 
 	for (unsigned int i = 0; i < n; i++) {
-		if (!list[i].device)
+		if (!list[i].device && !list[i].descriptors)
 			continue;
 		if (!any)
 			printf("\n%sHeld by%s (the module cannot be unloaded before they end)\n",
 			       sgr("1"), sgr("0"));
 		any = true;
-		printf("%10d  %-20s %10s on the device\n", (int)list[i].pid, list[i].name,
+		printf("%10d  %-20s %10s on the device", (int)list[i].pid, list[i].name,
 		       human(list[i].on_device));
+		printf(list[i].descriptors ? ", %u open descriptors\n" : "\n", list[i].descriptors);
 	}
 	if (geteuid() != 0)
 		printf("\nProcesses of other users are shown to root only.\n");
+	else if (!any && module_users() > 0)
+		printf("\nThe module is in use %ld times, by no process that can be seen from here: look in other\n"
+		       "PID namespaces, for memory in pipes or buffers of devices, and for what debugs it.\n",
+		       module_users());
 }
 
 static struct json_object *to_json(const struct pool *pools, unsigned int n, bool loaded,
@@ -120,16 +202,17 @@ static int run(void)
 	const char *device = look_at_device(&info);
 	struct process *list;
 
-	nlist = processes_read(&list);
+	nlist = processes_read(&list, true);
 	if (want_json) {
 		print_json(to_json(pools, n, loaded, device, &info, list, nlist));
 		free(list);
 		return 0;
 	}
-	printf("%sModule%s   %s\n", sgr("1"), sgr("0"), loaded ? "loaded" :
-	       kernel_wants_signatures() ?
-	       "not loaded; this kernel takes signed modules only (Secure Boot): sign ashlar.ko with an enrolled key" :
-	       "not loaded: heaps are on anonymous memory");
+	printf("%sModule%s   ", sgr("1"), sgr("0"));
+	if (loaded)
+		print_module();
+	else
+		print_absence();
 	printf("%sDevice%s   /dev/ashlar is %s", sgr("1"), sgr("0"), device);
 	for (unsigned int i = 0; i < ARRAY_SIZE(abilities); i++)
 		if (info.abilities >> i & 1)

@@ -173,7 +173,7 @@ static int run(void)
 		screen_enter();
 	for (long i = 0;; i++) {
 		struct process *list;
-		unsigned int n = processes_read(&list);
+		unsigned int n = processes_read(&list, false);
 
 		if (want_json)
 			print_json(to_json(list, n));
