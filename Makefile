@@ -264,7 +264,7 @@ $(B)/completion/bash/ashlarctl $(B)/completion/zsh/_ashlarctl: $(B)/ashlarctl
 
 man: $(B)/man/list ## build the manual pages from the code's own comments
 
-MAN_SOURCES := $(wildcard Documentation/man/* Documentation/ABI/testing/*) \
+MAN_SOURCES := $(wildcard Documentation/man/* Documentation/ABI/testing/*) Documentation/ctl.md \
 	include/ashlar.h include/uapi/linux/ashlar.h libuser/conf.h libuser/serve.h \
 	$(wildcard kmod/*.c)
 $(B)/man/list: $(B)/ashlarctl $(MAN_SOURCES)

@@ -54,6 +54,10 @@ static double median(struct samples *s)
 	return s->n ? s->v[s->n / 2] : 0;
 }
 
+/* What the summary is made of; 0: not measured. */
+static double touch_ns[KINDS], clear_ns, write_ns[KINDS];
+static unsigned int huge_share[KINDS];
+
 /* --- output -------------------------------------------------------------------------------- */
 
 static struct json_object *result;
@@ -106,7 +110,7 @@ static void row(const char *group, const char *name, struct samples *s, double s
 static void first_touch(void)
 {
 	unsigned int rounds = quick ? 5 : ROUNDS_MAX, huge[KINDS] = { 0 };
-	struct samples s[KINDS] = { 0 };
+	struct samples s[KINDS] = { 0 }, clear = { 0 };
 	size_t n = 8;
 
 	title("First touch of 2 MB: getting it, and a write to each of its pages");
@@ -121,6 +125,10 @@ static void first_touch(void)
 				((volatile char *)p)[i] = 1;
 			add(&s[k], (now_ns() - start) / (double)n);
 			huge[k] = huge_percent(p, n);
+			/* Once more, now that it is there: what clearing alone takes. */
+			start = now_ns();
+			memset(p, 0, n * EXTENT_BYTES);
+			add(&clear, (now_ns() - start) / (double)n);
 			kind_unmap(p, n);
 		}
 	}
@@ -129,12 +137,16 @@ static void first_touch(void)
 			note(kind_names[k], kind_missing(k) ? kind_missing(k) : "no memory of it just now");
 		row("first_touch", kind_names[k], &s[k], 1e-3, "us", &s[KIND_DEVICE]);
 	}
+	row("first_touch", "clearing", &clear, 1e-3, "us", NULL);
+	clear_ns = median(&clear);
 	title("Huge-page share of what was touched");
 	for (unsigned int k = 0; k < KINDS; k++) {
 		char text[16], key[48];
 
 		if (!s[k].n)
 			continue;
+		touch_ns[k] = median(&s[k]);
+		huge_share[k] = huge[k];
 		snprintf(text, sizeof(text), "%u %%", huge[k]);
 		snprintf(key, sizeof(key), "huge_percent.%s", kind_names[k]);
 		if (want_json)
@@ -289,6 +301,55 @@ static void fork_cost(void)
 	title("The parent's first write to 2 MB while the child lives");
 	for (unsigned int k = 0; k < KINDS; k++)
 		row("write_after_fork", kind_names[k], &writes[k], 1e-3, "us", &writes[KIND_DEVICE]);
+	for (unsigned int k = 0; k < KINDS; k++)
+		write_ns[k] = median(&writes[k]);
+}
+
+/* --- in sentences ------------------------------------------------------------------------------- */
+
+static void with_the_device(void)
+{
+	double touch = touch_ns[KIND_DEVICE];
+
+	printf("  A first touch of 2 MB takes %.0f us from the pool", touch / 1e3);
+	for (unsigned int k = 0; k < KINDS; k++)
+		if (k != KIND_DEVICE && touch_ns[k] > 0)
+			printf(", %.0f us as %s (%.1f x)", touch_ns[k] / 1e3, kind_names[k],
+			       touch_ns[k] / touch);
+	printf(".\n  %u %% of the device's memory is on huge pages", huge_share[KIND_DEVICE]);
+	if (touch_ns[KIND_THP] > 0)
+		printf("; of the transparent ones asked for, %u %% just now", huge_share[KIND_THP]);
+	puts(".");
+	if (write_ns[KIND_DEVICE] > 0 && write_ns[KIND_THP] > 0)
+		printf("  While a child lives, a first write to 2 MB costs %.0f us (THP: %.0f us).\n",
+		       write_ns[KIND_DEVICE] / 1e3, write_ns[KIND_THP] / 1e3);
+}
+
+/* No figure of the device is made up: only what it would spare, which was measured. */
+static void without_the_device(const char *missing)
+{
+	enum kind kind = touch_ns[KIND_THP] > 0 ? KIND_THP : KIND_SMALL;
+
+	if (touch_ns[kind] <= 0)
+		return;
+	printf("  Nothing is known of the device: %s.\n", missing);
+	printf("  Here a first touch of 2 MB takes %.0f us (%s), and clearing 2 MB by itself %.0f us:\n"
+	       "  that part a pool does ahead of time.\n", touch_ns[kind] / 1e3, kind_names[kind],
+	       clear_ns / 1e3);
+	if (touch_ns[KIND_THP] > 0)
+		printf("  %u %% of what asked for huge pages has them just now; ASHLAR_CONF=thp:always asks.\n",
+		       huge_share[KIND_THP]);
+}
+
+static void summary(const char *missing)
+{
+	title("What it comes to");
+	if (missing)
+		without_the_device(missing);
+	else if (touch_ns[KIND_DEVICE] > 0)
+		with_the_device();
+	else
+		puts("  The device had no memory to give just now: see ashlarctl status.");
 }
 
 static int run(void)
@@ -313,6 +374,7 @@ static int run(void)
 		json_real(result, "seconds", (now_ns() - start) / 1e9);
 		print_json(result);
 	} else {
+		summary(missing);
 		printf("\n%.0f seconds.\n", (now_ns() - start) / 1e9);
 		json_object_put(result);
 	}

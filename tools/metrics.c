@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ask.h"
 #include "pool.h"
 #include "process.h"
 
@@ -103,12 +104,45 @@ static void write_pools(FILE *f)
 			(double)pool_value(&pools[k], "cputime") / 1e9);
 }
 
+/*
+ * What a process that answers tells of its heap ("totals"). All are as of now, sums of
+ * numbers that only grow too: such a sum falls when one of the processes ends.
+ */
+static const struct {
+	const char *total, *name, *help;
+} heap_metrics[] = {
+	{ "allocated", "ashlar_heap_allocated_bytes", "Live blocks." },
+	{ "cached", "ashlar_heap_cached_bytes", "Free in thread caches and depots." },
+	{ "active", "ashlar_heap_active_bytes", "Pages in use." },
+	{ "dirty", "ashlar_heap_dirty_bytes", "Free pages that decay will give back." },
+	{ "muzzy", "ashlar_heap_muzzy_bytes", "Free pages that the kernel may take." },
+	{ "metadata", "ashlar_heap_metadata_bytes", "The allocator's own records." },
+	{ "mapped", "ashlar_heap_mapped_bytes", "Extents with memory." },
+	{ "device", "ashlar_heap_device_extents", "Extents from the device." },
+	{ "fallbacks", "ashlar_heap_fallback_extents",
+	  "Extents that the device did not have, so far, of the processes that live." },
+};
+
 /* Processes of one name together: ids of processes would make series without end. */
 struct group {
 	char name[64];
-	unsigned int processes;
+	unsigned int processes, answered;
 	uint64_t rss, on_device, huge;
+	uint64_t heap[ARRAY_SIZE(heap_metrics)];
 };
+
+/* Nothing is added for a process that does not answer. */
+static void add_heap(struct group *g, pid_t pid)
+{
+	char why[512], *totals = ask(pid, "totals", NULL, why, sizeof(why));
+
+	if (!totals)
+		return;
+	g->answered++;
+	for (unsigned int i = 0; i < ARRAY_SIZE(heap_metrics); i++)
+		g->heap[i] += (uint64_t)answer_value(totals, heap_metrics[i].total);
+	free(totals);
+}
 
 static unsigned int make_groups(struct group **groups)
 {
@@ -127,6 +161,8 @@ static unsigned int make_groups(struct group **groups)
 		(*groups)[k].rss += list[i].rss;
 		(*groups)[k].on_device += list[i].on_device;
 		(*groups)[k].huge += list[i].device_huge + list[i].anon_huge;
+		if (list[i].library)
+			add_heap(&(*groups)[k], list[i].pid);
 	}
 	free(list);
 	return used;
@@ -165,6 +201,15 @@ static void write_groups(FILE *f)
 	family(f, "ashlar_process_huge_bytes", false, "Of it, on huge pages of any kind.");
 	for (unsigned int i = 0; i < n; i++)
 		series(f, "ashlar_process_huge_bytes", &g[i], g[i].huge);
+	family(f, "ashlar_heaps", false, "Of them, processes that told of their heap (option ctl_socket).");
+	for (unsigned int i = 0; i < n; i++)
+		series(f, "ashlar_heaps", &g[i], g[i].answered);
+	for (unsigned int k = 0; k < ARRAY_SIZE(heap_metrics); k++) {
+		family(f, heap_metrics[k].name, false, heap_metrics[k].help);
+		for (unsigned int i = 0; i < n; i++)
+			if (g[i].answered)
+				series(f, heap_metrics[k].name, &g[i], g[i].heap[k]);
+	}
 	free(g);
 }
 

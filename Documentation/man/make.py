@@ -6,6 +6,7 @@ Usage: make.py ASHLARCTL DIRECTORY
 
     *.in beside this file	the pages that have words of their own; @NAME@ is filled in
     include/ashlar.h		a page for each function, by the comment at its declaration
+    Documentation/ctl.md	the names in ashlar_ctl(3)
     ASHLARCTL help --json	commands and their options
     ASHLARCTL options --json	the library's options
     include/uapi/linux/ashlar.h, kmod/main.c, Documentation/ABI	the device, its calls,
@@ -221,6 +222,19 @@ class Pages:
         self.write(name, section, self.title(name, section) + text)
 
 
+def ctl_names():
+    """The tables of ctl.md: selftests/pages holds them against the code."""
+    out = [".SH NAMES", "Access is r, w, rw, or do for an action; <i> is an arena or a node, <j> a class."]
+    for line in read("Documentation/ctl.md").split("\n"):
+        row = re.fullmatch(r"\| `(.*?)` \| (\w+) \| (\w+) \| (.+) \|", line)
+        if line.startswith("## "):
+            out.append(f".SS {escape(line[3:])}")
+        elif row:
+            name, kind, access, text = (part.replace("\\|", "|").replace("`", "") for part in row.groups())
+            out.append(f".TP\n.BR {escape(name)} \" ({kind}, {access})\"\n" + escape(text))
+    return out
+
+
 def function_page(pages, function):
     names = names_of(function)
     out = [pages.title(function.name, "3").rstrip("\n"), ".SH NAME",
@@ -237,6 +251,8 @@ def function_page(pages, function):
     if function.returns:
         returns = function.returns[0].upper() + function.returns[1:].rstrip(".") + "."
         out += [".SH RETURN VALUE", "\n".join(escape(s) for s in sentences(returns).split("\n"))]
+    if function.name == "ashlar_ctl":
+        out += ctl_names()
     out += [".SH SEE ALSO", ".BR libashlar (3),", ".BR ashlar.conf (5)"]
     pages.write(function.name, "3", "\n".join(out))
     for name in names[1:]:
