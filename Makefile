@@ -217,7 +217,7 @@ INSTALLED = \
 	packaging/boot/ashlar.sysusers:$(PREFIX)/lib/sysusers.d:ashlar.conf \
 	packaging/boot/ashlar.modules-load:$(PREFIX)/lib/modules-load.d:ashlar.conf \
 	$(UNITS:%=%:$(UNITDIR)) \
-	$(patsubst %,%:$(SHAREDIR)/doc/ashlar/examples,$(wildcard packaging/examples/* examples/*)) \
+	$(patsubst %,%:$(SHAREDIR)/doc/ashlar/examples,$(wildcard packaging/examples/* packaging/monitoring/* examples/*.c)) \
 	$(TOOLS:%=%:$(PREFIX)/bin) \
 	$(B)/completion/bash/ashlarctl:$(SHAREDIR)/bash-completion/completions \
 	$(B)/completion/zsh/_ashlarctl:$(ZSHDIR) \

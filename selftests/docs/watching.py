@@ -18,7 +18,7 @@ import sys
 ctl, out = sys.argv[1:]
 RULES = "packaging/monitoring/ashlar.rules.yml"
 DASHBOARD = "packaging/monitoring/ashlar-dashboard.json"
-UNITS = ["packaging/ashlar-metrics.service", "packaging/ashlar-metrics.timer"]
+UNITS = ["packaging/boot/ashlar-metrics.service.in", "packaging/boot/ashlar-metrics.timer"]
 
 
 def read(path):
@@ -100,6 +100,10 @@ def test_prometheus_understands_them():
     return None
 
 
+def unit_name(path):
+    return os.path.basename(path).removesuffix(".in")
+
+
 def test_systemd_understands_the_units():
     if not shutil.which("systemd-analyze"):
         return "systemd-analyze is not installed"
@@ -108,11 +112,11 @@ def test_systemd_understands_the_units():
     for unit in UNITS:
         text = read(unit)
         # Not installed here: the program and its manual page.
-        text = text.replace("ExecStart=ashlarctl", f"ExecStart={os.path.abspath(ctl)}")
+        text = text.replace("ExecStart=@PREFIX@/bin/ashlarctl", f"ExecStart={os.path.abspath(ctl)}")
         text = re.sub(r"(?m)^Documentation=.*\n", "", text)
-        with open(os.path.join(directory, os.path.basename(unit)), "w", encoding="utf-8") as file:
+        with open(os.path.join(directory, unit_name(unit)), "w", encoding="utf-8") as file:
             file.write(text)
-    done = subprocess.run(["systemd-analyze", "verify"] + [os.path.join(directory, os.path.basename(u)) for u in UNITS],
+    done = subprocess.run(["systemd-analyze", "verify"] + [os.path.join(directory, unit_name(u)) for u in UNITS],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     complaints = [l for l in done.stdout.splitlines() if "ashlar-metrics" in l]
     assert done.returncode == 0 and not complaints, done.stdout
@@ -121,7 +125,7 @@ def test_systemd_understands_the_units():
 
 def test_the_command_of_the_timer_works():
     """As the service runs it, but into a directory of ours."""
-    command = re.search(r"^ExecStart=ashlarctl (.*)$", read(UNITS[0]), re.M).group(1)
+    command = re.search(r"^ExecStart=@PREFIX@/bin/ashlarctl (.*)$", read(UNITS[0]), re.M).group(1)
     path = re.search(r"--textfile=(\S+)", command).group(1)
     assert os.path.dirname(path) in read(UNITS[0]).split("ReadWritePaths=")[1].split("\n")[0]
     mine = os.path.join(out, "ashlar.prom")
