@@ -10,6 +10,7 @@ CONF_DEFAULT ?=
 
 CC ?= cc
 AR ?= ar
+OBJCOPY ?= objcopy
 PREFIX ?= /usr/local
 DESTDIR ?=
 B := build
@@ -67,7 +68,7 @@ DOORS := malloc jemalloc override_cxx override_glibc
 $(foreach f,$(DOORS),$(B)/obj/override/$f.o $(B)/obj/prefixed/$f.o): \
 	LIB_CFLAGS += -fno-omit-frame-pointer -momit-leaf-frame-pointer
 $(B)/obj/override/block.o $(B)/obj/prefixed/block.o: LIB_CFLAGS += $(shell \
-	$(CC) -ffixed-rbp -E -x c /dev/null >/dev/null 2>&1 && echo -ffixed-rbp)
+	echo 'int x;' | $(CC) -Werror -ffixed-rbp -S -o /dev/null -x c - >/dev/null 2>&1 && echo -ffixed-rbp)
 
 # The export maps say what is public.
 $(B)/libashlar.so.$(SOVERSION): $(LIB_OBJECTS) $(wildcard libuser/libashlar.map)
@@ -90,7 +91,7 @@ $(B)/libashlar-prefixed.a: $(CORE_OBJECTS)
 $(B)/%.a:
 	$(call say,AR)
 	$(Q)$(LD) -r -o $(B)/obj/$*.lib $^
-	$(Q)objcopy --localize-hidden $(B)/obj/$*.lib
+	$(Q)$(OBJCOPY) --localize-hidden $(B)/obj/$*.lib
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $(B)/obj/$*.lib
 

@@ -6,6 +6,7 @@
 #include <linux/mempolicy.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -113,7 +114,7 @@ unsigned int os_current_node(void)
 {
 	unsigned int cpu, node;
 
-	if (getcpu(&cpu, &node) || node >= OS_MAX_NODES)
+	if (syscall(SYS_getcpu, &cpu, &node, NULL) || node >= OS_MAX_NODES)
 		return 0;
 	return node;
 }
@@ -232,6 +233,11 @@ bool os_would_grant(size_t len)
 		return false;
 	munmap(p, len);
 	return true;
+}
+
+size_t os_page_size(void)
+{
+	return getauxval(AT_PAGESZ);
 }
 
 size_t os_physical(void)

@@ -59,6 +59,9 @@ size_t os_address_limit(void);
 /* Would the kernel, by its overcommit policy, let this process have @len bytes more? */
 bool os_would_grant(size_t len);
 
+/* Bytes of a page of this system's; we know no other than PAGE_SIZE. */
+size_t os_page_size(void);
+
 /* Physical memory of the machine in bytes. */
 size_t os_physical(void);
 

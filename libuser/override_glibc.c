@@ -14,6 +14,9 @@
 #include "report.h"
 #include "stats.h"
 
+/* Other libcs have none of these names. */
+#ifdef __GLIBC__
+
 /* --- figures ------------------------------------------------------------------------ */
 
 EXPORT struct mallinfo2 mallinfo2(void)
@@ -202,3 +205,5 @@ int __libc_mallopt(int param, int value)
 {
 	return mallopt(param, value);
 }
+
+#endif /* __GLIBC__ */

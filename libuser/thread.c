@@ -82,6 +82,9 @@ static void thread_exit(void *arg);
 
 static bool init_once(void)
 {
+	if (os_page_size() != PAGE_SIZE)
+		ash_fatal("the pages of this system have %zu bytes, and this allocator knows only those of %zu: "
+			  "run the program without it", os_page_size(), PAGE_SIZE);
 	conf_init();
 	if (!pageheaps_init() || pthread_key_create(&exit_key, thread_exit))
 		return false;

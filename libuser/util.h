@@ -11,6 +11,7 @@
 #ifndef ASHLAR_UTIL_H
 #define ASHLAR_UTIL_H
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,6 +30,8 @@
 #define MB		((size_t)1 << 20)
 #define GB		((size_t)1 << 30)
 
+/* Some libcs have a word for it, too. */
+#undef PAGE_SIZE
 #define PAGE_SHIFT	12
 #define PAGE_SIZE	((size_t)1 << PAGE_SHIFT)
 #define EXTENT_SHIFT	21
