@@ -175,6 +175,8 @@ void ashlar_stats_print(void (*write)(void *arg, const char *text), void *arg, c
  *  source.fallbacks	extents that the device did not have
  *  source.purge_calls, .purged, .lazily_purged	system calls to purge, bytes they gave
  *			back, bytes made muzzy
+ *  source.punched, .mended	extents of the device that gave back single pages while
+ *			others were in use, and those of them that are huge again
  *  source.lazy, .pinned	as stats.lazy and stats.pinned, as of the call
  *  source.smaps.resident, .huge, .lazy_free, .swapped	bytes of the heap as
  *			/proc/self/smaps has them; each call reads it

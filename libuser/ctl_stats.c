@@ -314,6 +314,8 @@ static const struct ctl_row rows[] = {
 	SOURCE("purge_calls", purge_calls),
 	SOURCE("purged", purged),
 	SOURCE("lazily_purged", lazily_purged),
+	SOURCE("punched", punched),
+	SOURCE("mended", mended),
 	SOURCE("lazy", lazy),
 	CTL_RO("source.pinned", SIZE, get_pinned),
 	SMAPS("resident", resident), SMAPS("huge", huge), SMAPS("lazy_free", lazy_free),

@@ -62,6 +62,69 @@ static void dirty_unlink(struct pageheap *h, struct extent *e)
 		h->dirty_head = e->dnext;
 }
 
+/*
+ * May its dirty pages be purged while it is in use? To punch a whole extent costs its
+ * huge page and a copy of what stays, so that a fifth of it has to be free.
+ */
+#define PUNCH_LEAST	(EXTENT_PAGES / 5)
+
+static bool purges_pages(const struct extent *e)
+{
+	if (e->source->purge_unit == PAGE_SIZE)
+		return true;
+	return e->source->punch && (!e->intact || EXTENT_PAGES - e->nused >= PUNCH_LEAST);
+}
+
+/* --- extents that were punched and are nearly full again ----------------------------- */
+
+/* What mending may add to resident memory: less than punching takes. */
+#define MEND_MOST_FREE	(EXTENT_PAGES / 16)
+
+static void mend_link(struct pageheap *h, struct extent *e)
+{
+	if (e->on_mend || e->intact || !e->source->mend ||
+	    EXTENT_PAGES - e->nused > MEND_MOST_FREE)
+		return;
+	e->on_mend = true;
+	e->mnext = h->mend_head;
+	h->mend_head = e;
+}
+
+struct extent *extent_to_mend(struct pageheap *h)
+{
+	struct extent *e;
+
+	while ((e = h->mend_head)) {
+		h->mend_head = e->mnext;
+		e->on_mend = false;
+		/* It may have emptied, or have gone and come again since. */
+		if (e->nused && !e->intact && e->source->mend &&
+		    EXTENT_PAGES - e->nused <= MEND_MOST_FREE)
+			break;
+	}
+	return e;
+}
+
+void extent_tear(struct pageheap *h, struct extent *e)
+{
+	h->stats.untouched -= extent_untouched(e);
+	h->stats.huge -= extent_is_huge(e);
+	if (extent_is_huge(e) && extent_punches(e)) {
+		h->stats.punched++;
+		h->stats.pieces++;
+	}
+	e->intact = false;
+}
+
+void extent_mend(struct pageheap *h, struct extent *e)
+{
+	e->intact = true;
+	h->stats.huge++;
+	h->stats.mended++;
+	h->stats.pieces--;
+	h->stats.untouched += extent_untouched(e);
+}
+
 /* --- one extent ------------------------------------------------------------------------ */
 
 /* longest has to be found again: what was the longest run got shorter. */
@@ -127,6 +190,19 @@ void extent_unuse(struct pageheap *h, struct extent *e, unsigned int first, unsi
 	h->stats.dirty += n;
 }
 
+void extent_clean(struct pageheap *h, struct extent *e, const struct bits *pages)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < BITS_WORDS; i++) {
+		n += (unsigned int)__builtin_popcountll(e->dirty.w[i] & pages->w[i]);
+		e->dirty.w[i] &= ~pages->w[i];
+	}
+	e->ndirty = (uint16_t)(e->ndirty - n);
+	h->stats.dirty -= n;
+	h->stats.untouched += extent_is_huge(e) ? n : 0;
+}
+
 void extent_settle(struct pageheap *h, struct extent *e)
 {
 	struct window *w = extent_window(e);
@@ -139,10 +215,12 @@ void extent_settle(struct pageheap *h, struct extent *e)
 	map_put(extent_idle_map(w), i, whole && e->ndirty);
 	if (!whole)
 		bucket_link(h, e);
-	if (!whole && e->ndirty && e->source->purge_unit == PAGE_SIZE)
+	if (!whole && e->ndirty && purges_pages(e))
 		dirty_link(h, e);
 	else
 		dirty_unlink(h, e);
+	if (!whole && unlikely(!e->intact))
+		mend_link(h, e);
 }
 
 void extent_lift(struct pageheap *h, struct extent *e)

@@ -22,12 +22,15 @@ struct pageheap_stats {
 	size_t untouched;	/* neither, but resident: the rest of huge extents */
 	size_t extents;		/* extents with memory */
 	size_t device;		/* of those, from the device */
+	size_t pieces;		/* of those, punched and not mended: not on huge pages */
 	size_t huge;		/* of those, on huge pages or meant to be */
 	size_t retained;	/* extents purged whole, address kept */
 	size_t fallbacks;	/* extents the device should have given and did not */
 	size_t purges;		/* purge runs */
 	size_t purged;		/* pages purged since start */
 	size_t lazily;		/* pages purged lazily since start */
+	size_t punched;		/* extents of the device that gave single pages back, since start */
+	size_t mended;		/* of those, made whole again */
 };
 
 struct pageheap {
@@ -44,6 +47,7 @@ struct pageheap {
 	unsigned int nwindows;
 	struct window *windows[PAGEHEAP_WINDOWS];	/* the first is home */
 	struct extent *dirty_head, *dirty_tail;
+	struct extent *mend_head;	/* punched extents that are full again */
 	struct decay decay;		/* of dirty pages */
 	struct decay muzzy;		/* of muzzy ones; ms == 0: dirty ones go back by force */
 	struct pageheap_stats stats;
@@ -111,6 +115,24 @@ static inline bool extent_is_huge(const struct extent *e)
 static inline unsigned int extent_untouched(const struct extent *e)
 {
 	return extent_is_huge(e) ? EXTENT_PAGES - e->nused - e->ndirty : 0;
+}
+
+/* Free dirty pages are known to read as zero. */
+void extent_clean(struct pageheap *h, struct extent *e, const struct bits *pages);
+
+/* A huge page with a hole in it is one no more, until its extent is used anew, or mended. */
+void extent_tear(struct pageheap *h, struct extent *e);
+
+/* It is one again, and all of it resident. */
+void extent_mend(struct pageheap *h, struct extent *e);
+
+/* The next extent to mend, off the list; NULL if there is none. */
+struct extent *extent_to_mend(struct pageheap *h);
+
+/* Do its single pages go back by punching, and it loses its huge page? */
+static inline bool extent_punches(const struct extent *e)
+{
+	return e->source->punch && e->source->purge_unit != PAGE_SIZE;
 }
 
 /* Whole-object check. */

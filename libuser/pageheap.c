@@ -115,8 +115,12 @@ static bool commit_alike(struct pageheap *h, struct extent *e, size_t n)
 		done = s->commit(addr, n << EXTENT_SHIFT, room, h->node, huge) >> EXTENT_SHIFT;
 	else
 		huge = e->huge;
-	for (size_t i = 0; i < done; i++)
+	for (size_t i = 0; i < done; i++) {
+		/* It was punched before it was purged, and has a page table since. */
+		if (s->mend && e[i].state == EXTENT_RETAINED && !e[i].intact)
+			s->mend(addr + (i << EXTENT_SHIFT), EXTENT_SIZE);
 		extent_has_memory(h, e + i, s, huge);
+	}
 	if (done == n || s == &source_anon)
 		return done == n;
 	h->stats.fallbacks += n - done;

@@ -21,7 +21,16 @@ struct batch {
 	unsigned int n;
 	size_t pages;
 	enum aim aim;
+	/* Instead of items: one extent to punch, which pages, and which of them are dirty. */
+	struct extent *punched;
+	struct bits holes, dirty;
 };
+
+/* Extents in a row that the source may refuse to punch. */
+#define PUNCH_TRIES	8u
+
+/* Extents that one decay mends: each is a copy of 2 MB. A caller of malloc pays for one. */
+#define MEND_BATCH	16u
 
 /* What became of an item. */
 enum outcome { REFUSED, MUZZY, GONE };
@@ -78,7 +87,46 @@ static void gather_whole(struct pageheap *h, struct batch *b, size_t want)
 	}
 }
 
-/* Dirty runs of extents in use, oldest first. */
+/* For each run of @pages: the next one from @first on. False if there is none. */
+static bool next_run(const struct bits *pages, unsigned int *first, unsigned int *n)
+{
+	*first = bits_next(pages, *first + *n, true);
+	if (*first == BITS_COUNT)
+		return false;
+	*n = bits_next(pages, *first, false) - *first;
+	return true;
+}
+
+/*
+ * An extent that loses its huge page. What it keeps is copied: so all that is free
+ * goes, what was never touched too.
+ */
+static void gather_holes(struct pageheap *h, struct batch *b, struct extent *e)
+{
+	b->punched = e;
+	b->dirty = e->dirty;
+	b->holes = e->dirty;
+	for (unsigned int i = 0; extent_is_huge(e) && i < BITS_WORDS; i++)
+		b->holes.w[i] = ~e->used.w[i];
+	extent_lift(h, e);
+	for (unsigned int first = 0, n = 0; next_run(&b->holes, &first, &n);)
+		extent_use(h, e, first, n);
+	extent_settle(h, e);
+}
+
+/* The oldest that can be punched. */
+static bool gather_punched(struct pageheap *h, struct batch *b)
+{
+	for (struct extent *e = h->dirty_head; e; e = e->dnext) {
+		if (extent_punches(e) && concerned(e, b->aim)) {
+			gather_holes(h, b, e);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Dirty runs of extents in use, oldest first; or the holes of one. */
 static void gather_pages(struct pageheap *h, struct batch *b, size_t want)
 {
 	struct extent *e, *next;
@@ -89,13 +137,14 @@ static void gather_pages(struct pageheap *h, struct batch *b, size_t want)
 		next = e->dnext;
 		if (!concerned(e, b->aim))
 			continue;
+		if (extent_punches(e)) {
+			if (!b->n)
+				gather_holes(h, b, e);
+			break;
+		}
 		pages = chosen(e, b->aim);
 		extent_lift(h, e);
-		for (unsigned int first = 0, n; b->n < PURGE_BATCH; first += n) {
-			first = bits_next(&pages, first, true);
-			if (first == BITS_COUNT)
-				break;
-			n = bits_next(&pages, first, false) - first;
+		for (unsigned int first = 0, n = 0; b->n < PURGE_BATCH && next_run(&pages, &first, &n);) {
 			extent_use(h, e, first, n);
 			b->items[b->n++] = (struct item){ .e = e, .first = first, .n = n };
 			b->pages += n;
@@ -170,6 +219,7 @@ static void finish_whole(struct pageheap *h, struct extent *e, enum outcome got)
 		h->stats.extents--;
 		h->stats.huge -= extent_is_huge(e);
 		h->stats.device -= e->source->recommit;
+		h->stats.pieces -= extent_punches(e) && !extent_is_huge(e);
 		h->stats.retained++;
 		bits_clear_range(&e->dirty, 0, EXTENT_PAGES);
 		bits_clear_range(&e->muzzy, 0, EXTENT_PAGES);
@@ -179,20 +229,12 @@ static void finish_whole(struct pageheap *h, struct extent *e, enum outcome got)
 	extent_settle(h, e);
 }
 
-/* A huge page with a hole in it is one no more, until its extent is used anew. */
-static void tear(struct pageheap *h, struct extent *e)
-{
-	h->stats.untouched -= extent_untouched(e);
-	h->stats.huge -= extent_is_huge(e);
-	e->intact = false;
-}
-
 static void finish_pages(struct pageheap *h, const struct item *it, enum outcome got)
 {
 	extent_lift(h, it->e);
 	extent_unuse(h, it->e, it->first, it->n);
 	if (got != REFUSED)
-		tear(h, it->e);
+		extent_tear(h, it->e);
 	if (got == MUZZY) {
 		extent_make_muzzy(h, it->e, it->first, it->n);
 	} else if (got == GONE) {
@@ -202,6 +244,64 @@ static void finish_pages(struct pageheap *h, const struct item *it, enum outcome
 		h->stats.purged += it->n;
 	}
 	extent_settle(h, it->e);
+}
+
+/* The holes are free again: without memory, or as they were. */
+static size_t finish_holes(struct pageheap *h, struct batch *b, bool gone)
+{
+	struct extent *e = b->punched;
+	unsigned int n = 0, total = 0;
+
+	extent_lift(h, e);
+	for (unsigned int first = 0; next_run(&b->holes, &first, &n); total += n)
+		extent_unuse(h, e, first, n);
+	if (gone) {
+		h->stats.purged += total;
+		extent_tear(h, e);
+		extent_clean(h, e, &b->holes);
+	} else {
+		for (unsigned int i = 0; i < BITS_WORDS; i++)
+			b->holes.w[i] &= ~b->dirty.w[i];
+		extent_clean(h, e, &b->holes);
+	}
+	/* At the end of the list, if it has dirty pages: the others come first next time. */
+	extent_settle(h, e);
+	return gone ? total : 0;
+}
+
+/* @b's extent, or another one if the source refuses: each of them is shared, or pinned. */
+static size_t punch(struct pageheap *h, struct batch *b)
+{
+	unsigned int tries = 0;
+	size_t total;
+
+	do {
+		struct extent *e = b->punched;
+		bool gone;
+
+		lock_drop(&h->lock);
+		gone = e->source->punch(extent_addr(e), &b->holes);
+		lock_take(&h->lock);
+		total = finish_holes(h, b, gone);
+	} while (!total && ++tries < PUNCH_TRIES && gather_punched(h, b));
+	return total;
+}
+
+/* Extents that were punched and are in use again all over get their huge page back. */
+static void mend(struct pageheap *h, unsigned int most)
+{
+	struct extent *e;
+
+	for (; most && (e = extent_to_mend(h)); most--) {
+		bool whole;
+
+		/* Pages come and go meanwhile; the extent stays, with purge_lock held. */
+		lock_drop(&h->lock);
+		whole = e->source->mend(extent_addr(e), EXTENT_SIZE);
+		lock_take(&h->lock);
+		if (whole)
+			extent_mend(h, e);
+	}
 }
 
 /* One batch of at most @want pages, with the lock held but for the system calls. */
@@ -214,9 +314,11 @@ static size_t purge_batch(struct pageheap *h, size_t want, enum aim aim)
 	gather_whole(h, &b, want);
 	if (b.pages < want)
 		gather_pages(h, &b, want);
-	if (!b.n)
+	if (!b.n && !b.punched)
 		return 0;
 	h->stats.purges++;
+	if (b.punched)
+		return punch(h, &b);
 	lock_drop(&h->lock);
 	give_back(&b, out);
 	lock_take(&h->lock);
@@ -235,13 +337,17 @@ static size_t purge_batch(struct pageheap *h, size_t want, enum aim aim)
 static size_t purge_down(struct pageheap *h, const size_t *pages, size_t limit, enum aim aim,
 			 enum purge_scope scope)
 {
+	size_t total = 0, gone, punched = h->stats.punched;
 	unsigned int batches = 0;
-	size_t total = 0, gone;
 
 	while (*pages > limit) {
 		gone = purge_batch(h, *pages - limit, aim);
 		total += gone;
-		if (!gone || (scope == PURGE_DECAY_BATCH && ++batches == PURGE_BATCHES))
+		if (!gone)
+			break;
+		/* An extent that is copied is as much as a caller of malloc may have to pay for. */
+		if (scope == PURGE_DECAY_BATCH &&
+		    (++batches == PURGE_BATCHES || h->stats.punched != punched))
 			break;
 	}
 	return total;
@@ -271,6 +377,8 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 		muzzy = decay_limit(&h->muzzy, now, h->stats.muzzy, false);
 	if (h->stats.muzzy > muzzy && (!total || scope != PURGE_DECAY_BATCH))
 		total += purge_down(h, &h->stats.muzzy, muzzy, TAKE_MUZZY, scope);
+	if (unlikely(h->mend_head) && scope != PURGE_ALL)
+		mend(h, scope == PURGE_DECAY_BATCH ? 1 : MEND_BATCH);
 	lock_drop(&h->lock);
 	lock_drop(&h->purge_lock);
 	return total;

@@ -60,6 +60,8 @@ static void source(struct sink *out, const struct stats *s)
 	json_number(out, "purge_calls", s->purge_calls);
 	json_number(out, "purged", s->purged);
 	json_number(out, "lazily_purged", s->lazily_purged);
+	json_number(out, "punched_extents", s->punched);
+	json_number(out, "mended_extents", s->mended);
 	json_close(out);
 }
 

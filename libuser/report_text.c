@@ -87,6 +87,8 @@ static void print_totals(struct sink *out, const char *opts)
 	total(out, "  calls", s->purge_calls, "system calls for them");
 	total(out, "  purged", s->purged, "bytes given back");
 	total(out, "  lazily", s->lazily_purged, "bytes made muzzy");
+	total(out, "punched", s->punched, "extents of the device that gave single pages back");
+	total(out, "  mended", s->mended, "of them, made whole again");
 	total(out, "arenas", s->arenas, "made so far");
 	total(out, "threads", s->threads, "with a cache");
 	if (t.has_smaps) {

@@ -10,7 +10,7 @@
 #ifndef ASHLAR_SOURCE_H
 #define ASHLAR_SOURCE_H
 
-#include "util.h"
+#include "bitmap.h"
 
 struct source_range {
 	char *addr;
@@ -57,6 +57,20 @@ struct source {
 	 * then. NULL where the source cannot.
 	 */
 	bool (*purge_lazy)(const struct source_range *ranges, unsigned int n);
+
+	/*
+	 * Where purge_unit is EXTENT_SIZE: these pages of one extent gone now, while its other
+	 * pages are in use; they read as zero from then on. The extent is
+	 * on huge pages no more. False if refused, and what they hold is undefined then.
+	 * NULL where the source cannot.
+	 */
+	bool (*punch)(char *extent, const struct bits *pages);
+
+	/*
+	 * Such an extent in one piece again, its pages in use or not: contents stay.
+	 * False if the system refused, or had no memory. With punch.
+	 */
+	bool (*mend)(char *addr, size_t len);
 };
 
 extern const struct source source_anon;

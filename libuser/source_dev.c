@@ -196,6 +196,47 @@ static bool dev_purge(const struct source_range *ranges, unsigned int n)
 	return ok;
 }
 
+/*
+ * One call for all of its runs: the module copies what the first one leaves, and what
+ * a second call names would have been copied in vain.
+ */
+static bool dev_punch(char *extent, const struct bits *pages)
+{
+	struct ashlar_range r[EXTENT_PAGES / 2];
+	struct ashlar_punch arg = { .size = sizeof(arg), .ranges = (uintptr_t)r };
+	int saved = errno, fd = source_device_fd();
+	bool ok;
+
+	for (unsigned int at = 0, end;; at = end) {
+		at = bits_next(pages, at, true);
+		if (at == BITS_COUNT)
+			break;
+		end = bits_next(pages, at, false);
+		r[arg.nr_ranges++] = (struct ashlar_range){
+			.addr = (uintptr_t)extent + ((size_t)at << PAGE_SHIFT),
+			.length = (size_t)(end - at) << PAGE_SHIFT,
+		};
+	}
+	ok = fd >= 0 && ioctl(fd, ASHLAR_IOC_PUNCH, &arg) == 0;
+	atomic_fetch_add_explicit(&source_purge_calls, 1, memory_order_relaxed);
+	errno = saved;
+	return ok;
+}
+
+static bool dev_mend(char *addr, size_t len)
+{
+	struct ashlar_range range = { .addr = (uintptr_t)addr, .length = len };
+	struct ashlar_mend arg = {
+		.size = sizeof(arg), .ranges = (uintptr_t)&range, .nr_ranges = 1,
+	};
+	int saved = errno, fd = source_device_fd();
+	bool ok = fd >= 0 && ioctl(fd, ASHLAR_IOC_MEND, &arg) == 0 &&
+		  arg.done == len >> EXTENT_SHIFT;
+
+	errno = saved;
+	return ok;
+}
+
 size_t source_device_lazy(void)
 {
 	uintptr_t at = atomic_load_explicit(&dev_first, memory_order_relaxed);
@@ -233,4 +274,6 @@ const struct source source_device = {
 	.ready = dev_ready,
 	.commit = dev_commit,
 	.purge = dev_purge,
+	.punch = dev_punch,
+	.mend = dev_mend,
 };

@@ -219,6 +219,8 @@ void stats_collect(struct stats *s)
 		s->huge += hs.huge;
 		s->device += hs.device;
 		s->fallbacks += hs.fallbacks;
+		s->punched += hs.punched;
+		s->mended += hs.mended;
 	}
 	s->purge_calls = atomic_load_explicit(&source_purge_calls, memory_order_relaxed);
 }
@@ -266,6 +268,7 @@ static size_t heap_resident(struct pageheap *h)
 			look(window_extent(h->windows[i], k), &small, &huge);
 	}
 	used_huge = hs.huge * EXTENT_PAGES - hs.untouched;
+	hs.device -= hs.pieces;
 	return hs.device * EXTENT_PAGES +
 	       corrected(less(hs.huge, hs.device) * EXTENT_PAGES, &huge) +
 	       corrected(less(hs.active + hs.dirty + hs.muzzy, used_huge), &small);

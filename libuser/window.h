@@ -46,11 +46,13 @@ struct extent {
 	struct bits muzzy;	/* of those: purged lazily since it was used */
 	struct extent *next, *prev;	/* bucket */
 	struct extent *dnext, *dprev;	/* list of extents with dirty pages, oldest first */
+	struct extent *mnext;		/* list of extents to mend */
 	const struct source *source;	/* NULL while FRESH */
 	uint16_t nused, ndirty, nmuzzy, longest;
 	uint8_t state;		/* enum extent_state */
 	uint8_t window;		/* index of its window */
 	bool on_dirty;		/* linked in dnext/dprev */
+	bool on_mend;		/* linked in mnext */
 	bool huge;		/* on huge pages, or meant to be */
 	bool intact;		/* huge, and no page of it was given back since */
 };

@@ -144,6 +144,30 @@ static bool device_purge(const struct source_range *ranges, unsigned int n)
 	return take_back(ranges, n, DEVICE, EXTENT_SIZE);
 }
 
+static bool device_punch(char *extent, const struct bits *pages)
+{
+	wrong_unless(*owner_of(extent) == DEVICE);
+	if (fake.during_punch)
+		fake.during_punch(extent, pages);
+	if (extent == fake.shared)
+		return false;
+	for (unsigned int i = 0; i < EXTENT_PAGES; i++) {
+		if (!bits_get(pages, i))
+			continue;
+		madvise(extent + i * PAGE_SIZE, PAGE_SIZE, MADV_DONTNEED);
+		fake.punched_pages++;
+	}
+	fake.punches++;
+	return true;
+}
+
+static bool device_mend(char *addr, size_t len)
+{
+	wrong_unless(*owner_of(addr) == DEVICE && len == EXTENT_SIZE);
+	fake.mends++;
+	return addr != fake.shared;
+}
+
 static bool anon_ready(void)
 {
 	return true;
@@ -163,6 +187,7 @@ const struct source source_anon = {
 const struct source source_device = {
 	.name = "device", .purge_unit = EXTENT_SIZE, .recommit = true,
 	.ready = device_ready, .commit = device_commit, .purge = device_purge,
+	.punch = device_punch, .mend = device_mend,
 };
 
 size_t source_device_lazy(void)

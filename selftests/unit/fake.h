@@ -24,11 +24,14 @@ struct fake {
 	size_t anon_left;	/* the same of the anonymous source */
 	bool purge_fails;
 	bool lazy_fails;	/* the kernel has no lazy purge */
+	char *shared;		/* an extent that the device neither punches nor mends */
 	bool os_fails;		/* os_commit(): no memory for maps and records */
 	uint64_t now;		/* ms */
 	/* Called while pages are on their way back: no lock is held then. */
 	void (*during_purge)(const struct source_range *ranges, unsigned int n);
+	void (*during_punch)(char *extent, const struct bits *pages);
 	/* Counted. */
+	size_t punches, punched_pages, mends;
 	size_t commits, purges, purged_ranges, purged_bytes;
 	size_t lazy_bytes;	/* purged lazily */
 	size_t wrong;		/* requests that no caller may make; 0 */
