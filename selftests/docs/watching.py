@@ -134,6 +134,29 @@ def test_the_command_of_the_timer_works():
     assert oct(os.stat(mine).st_mode)[-3:] == "644", "node_exporter could not read it"
 
 
+def test_commands_that_pages_name_exist():
+    """Each `ashlarctl COMMAND --option` in code of a page."""
+    commands = {c["name"]: {o["name"] for o in c["options"]}
+                for c in json.loads(subprocess.run([ctl, "help", "--json"], check=True, stdout=subprocess.PIPE).stdout)}
+    everywhere = {"json", "color", "help", "version"}
+    pages = subprocess.run(["git", "ls-files", "*.md"], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    seen, wrong = 0, []
+    for page in pages:
+        text = read(page)
+        code = re.findall(r"`([^`\n]+)`", text) + re.findall(r"^    .*", text, re.M)
+        for line in code:
+            for name, rest in re.findall(r"\bashlarctl ([a-z]+)\b([^;|#]*)", line):
+                seen += 1
+                if name not in commands:
+                    wrong.append(f"{page}: ashlarctl {name}")
+                    continue
+                # Behind -- they are the program's.
+                for option in re.findall(r"(?<!\S)--([a-z][a-z-]+)", rest.split(" -- ")[0]):
+                    if option not in commands[name] | everywhere:
+                        wrong.append(f"{page}: ashlarctl {name} --{option}")
+    assert seen > 30 and not wrong, f"{seen} seen; {wrong}"
+
+
 tests = [(n[5:], f) for n, f in list(globals().items()) if n.startswith("test_")]
 print(f"1..{len(tests)}")
 failed = 0
