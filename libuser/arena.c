@@ -3,8 +3,8 @@
 
 #include <string.h>
 
+#include "cgroup.h"
 #include "conf.h"
-#include "os.h"
 
 /*
  * A depot's bound: of one bin, and of an arena's bins together. The latter is an eighth
@@ -378,7 +378,7 @@ unsigned int arena_limit(void)
 	unsigned int n = atomic_load_explicit(&limit, memory_order_relaxed);
 
 	if (!n) {
-		n = conf.narenas ? (unsigned int)conf.narenas : 4 * os_cpus();
+		n = conf.narenas ? (unsigned int)conf.narenas : 4 * cgroup_cpus();
 		n = min(max(n, 1u), ARENAS_MAX - 1u);
 		atomic_store_explicit(&limit, n, memory_order_relaxed);
 	}

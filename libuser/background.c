@@ -9,6 +9,7 @@
 #include "conf.h"
 #include "lock.h"
 #include "os.h"
+#include "pressure.h"
 #include "prof.h"
 #include "purge.h"
 
@@ -35,7 +36,8 @@ static void *work(void *arg)
 {
 	(void)arg;
 	while (!atomic_load(&stop)) {
-		futex_wait_ms(&stop, 0, sleep_ms());
+		if (!pressure_wait(sleep_ms()))
+			futex_wait_ms(&stop, 0, sleep_ms());
 		purge_heaps(os_now_ms(), PURGE_DECAY);
 		prof_background();
 	}
@@ -55,22 +57,43 @@ static bool start_locked(void)
 	return running;
 }
 
-bool background_set(bool on)
+/* Start or stop it as the options want. Under switch_lock. */
+static bool follow_options(void)
 {
-	bool ok = true;
+	bool want = conf.background_thread || conf.pressure;
 
-	pthread_mutex_lock(&switch_lock);
-	conf.background_thread = on;
-	if (on && !running) {
-		ok = start_locked();
-	} else if (!on && running) {
+	if (want && !running)
+		return start_locked();
+	if (!want && running) {
 		atomic_store(&stop, 1);
 		futex_wake_all(&stop);
+		pressure_wake();
 		pthread_join(thread, NULL);
+		pressure_close();
 		running = false;
 	}
+	return true;
+}
+
+static bool set(int64_t *option, bool on)
+{
+	bool ok;
+
+	pthread_mutex_lock(&switch_lock);
+	*option = on;
+	ok = follow_options();
 	pthread_mutex_unlock(&switch_lock);
 	return ok;
+}
+
+bool background_set(bool on)
+{
+	return set(&conf.background_thread, on);
+}
+
+bool background_set_pressure(bool on)
+{
+	return set(&conf.pressure, on);
 }
 
 bool background_running(void)
@@ -80,8 +103,13 @@ bool background_running(void)
 
 void background_start(void)
 {
-	if (conf.background_thread && !background_set(true))
-		ash_warn("option background_thread: the thread cannot be created");
+	bool ok;
+
+	pthread_mutex_lock(&switch_lock);
+	ok = follow_options();
+	pthread_mutex_unlock(&switch_lock);
+	if (!ok)
+		ash_warn("options background_thread, pressure: the thread cannot be created");
 	if (serve_start)
 		serve_start();
 }
@@ -97,6 +125,7 @@ void background_postfork(bool child)
 {
 	if (child) {
 		pthread_mutex_init(&switch_lock, NULL);
+		pressure_close();
 		/* The thread stayed with the parent; the child starts its own. */
 		if (running)
 			start_locked();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A thread of the library's own that purges on time, so that a process that
- * sleeps or only frees gives back as well. Off unless background_thread:true.
+ * sleeps or only frees gives back as well. Off unless
+ * background_thread:true or pressure:true.
  */
 #ifndef ASHLAR_BACKGROUND_H
 #define ASHLAR_BACKGROUND_H
@@ -21,6 +22,8 @@ void background_start(void);
 
 /* Switch it while running. False if the thread cannot be made. */
 bool background_set(bool on);
+/* The same for option pressure, which wants the thread as well. */
+bool background_set_pressure(bool on);
 bool background_running(void);
 
 void background_prefork(void);

@@ -205,10 +205,14 @@ static void *large_from(struct arena *a, size_t size, size_t align, bool *zeroed
 /* A large block past the cache, on @t's account. */
 static void *large_fresh(struct tcache *t, size_t size, size_t align, bool *zeroed)
 {
-	struct arena *a = thread_arena(t);
-	void *p = a ? large_from(a, size, align, zeroed) : NULL;
+	struct arena *a;
 	struct block b;
+	void *p;
 
+	if (likely(!t->disabled))
+		tcache_watch(t);
+	a = thread_arena(t);
+	p = a ? large_from(a, size, align, zeroed) : NULL;
 	if (unlikely(t->disabled))
 		return filled(p, zeroed ? zeroed : &(bool){ false });
 	if (p && block_find(p, &b))

@@ -46,6 +46,9 @@ struct conf {
 	int64_t dirty_decay_ms;		/* -1: never */
 	int64_t muzzy_decay_ms;		/* -1: never */
 	int64_t background_thread;	/* bool */
+	int64_t heap_soft_limit, heap_hard_limit;	/* bytes, 0: none */
+	int64_t heap_soft_limit_percent, heap_hard_limit_percent;	/* of the cgroup's memory.max */
+	int64_t pressure;		/* bool */
 	int64_t numa;			/* bool */
 	int64_t page_aligned_anon;	/* bool */
 	int64_t abort_conf;		/* bool */

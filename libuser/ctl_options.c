@@ -9,6 +9,8 @@
 #include "arena.h"
 #include "background.h"
 #include "conf.h"
+#include "limit.h"
+#include "pressure.h"
 #include "serve.h"
 
 /* --- constants and options ---------------------------------------------------------- */
@@ -98,11 +100,69 @@ static int set_max_background(const struct ctl_call *c, const union ctl_value *v
 	return v->z ? 0 : EINVAL;
 }
 
+/* --- limits and pressure ------------------------------------------------------------------------ */
+
+/* As they are in force, pages back in bytes; 0: none. */
+static int get_limit(const struct ctl_call *c, union ctl_value *v)
+{
+	size_t pages = atomic_load(c->row->arg ? &ash_limit.hard : &ash_limit.soft);
+
+	v->z = pages == SIZE_MAX ? 0 : pages << PAGE_SHIFT;
+	return 0;
+}
+
+static int set_limit(const struct ctl_call *c, const union ctl_value *v)
+{
+	if (v->z && v->z < PAGE_SIZE)
+		return EINVAL;
+	(c->row->arg ? pressure_set_hard : pressure_set_soft)(v->z);
+	return 0;
+}
+
+static int get_heap_size(const struct ctl_call *c, union ctl_value *v)
+{
+	(void)c;
+	v->z = pressure_heap_size();
+	return 0;
+}
+
+/* arg: which one. */
+static int get_counter(const struct ctl_call *c, union ctl_value *v)
+{
+	const _Atomic size_t *counters[] = { &ash_limit.refused, &ash_limit.relieved,
+					     &pressure_events, &pressure_bytes };
+
+	v->z = atomic_load_explicit(counters[c->row->arg], memory_order_relaxed);
+	return 0;
+}
+
+static int get_pressure(const struct ctl_call *c, union ctl_value *v)
+{
+	ctl_put(c, v, (size_t)conf.pressure);
+	return 0;
+}
+
+static int set_pressure(const struct ctl_call *c, const union ctl_value *v)
+{
+	(void)c;
+	return background_set_pressure(v->b) ? 0 : EAGAIN;
+}
+
 /* --- the names --------------------------------------------------------------------------- */
 
 static const struct ctl_row rows[] = {
 	CTL_TEXT("version", ASHLAR_VERSION),
 	CTL_RW("background_thread", BOOL, get_background, set_background),
+	/* Limits in bytes, 0: none; what they have refused, and how often something was purged for them. */
+	CTL_RW("heap.soft_limit", SIZE, get_limit, set_limit, .arg = 0),
+	CTL_RW("heap.hard_limit", SIZE, get_limit, set_limit, .arg = 1),
+	CTL_RO("heap.size", SIZE, get_heap_size),
+	CTL_RO("stats.heap.refused", SIZE, get_counter, .arg = 0),
+	CTL_RO("stats.heap.relieved", SIZE, get_counter, .arg = 1),
+	/* Times that memory was short, and bytes given back then. */
+	CTL_RW("pressure", BOOL, get_pressure, set_pressure),
+	CTL_RO("stats.pressure.events", SIZE, get_counter, .arg = 2),
+	CTL_RO("stats.pressure.purged", SIZE, get_counter, .arg = 3),
 	CTL_RW("ctl_socket", BOOL, get_ctl_socket, set_ctl_socket),
 	CTL_RO("stats.background_thread.num_threads", SIZE, get_background),
 	CTL_RW("max_background_threads", SIZE, ctl_get_number, set_max_background, .arg = 1),

@@ -194,15 +194,82 @@ static int get_pinned(const struct ctl_call *c, union ctl_value *v)
 	return 0;
 }
 
+/* The heap of the node that is meant; NULL: it has none. */
+static struct pageheap *ctl_node(const struct ctl_call *c)
+{
+	for (unsigned int i = 0; i < ash_npageheaps; i++) {
+		if (ash_pageheaps[i]->node == c->index[0])
+			return ash_pageheaps[i];
+	}
+	return NULL;
+}
+
 static int get_node_pinned(const struct ctl_call *c, union ctl_value *v)
 {
 	struct stats_occupancy o;
 
-	if (c->index[0] >= OS_MAX_NODES || pageheap_of_node((unsigned int)c->index[0])->node != c->index[0])
+	if (!ctl_node(c))
 		return ENOENT;
 	stats_occupancy((unsigned int)c->index[0], &o);
 	v->z = o.pinned;
 	return 0;
+}
+
+/*
+ * Bytes of the node's heap that the kernel put on others: it is full, or was. Asked now, of
+ * up to ELSEWHERE_PAGES pages that stand for all.
+ */
+#define ELSEWHERE_PAGES	65536
+#define ELSEWHERE_BATCH	512u
+
+struct elsewhere {
+	void *pages[ELSEWHERE_BATCH];
+	unsigned int n;
+	unsigned int node;
+	size_t stride, skip;	/* every stride-th page; how many to pass over yet */
+	size_t away;		/* pages */
+	bool failed;
+};
+
+static void ask(struct elsewhere *x)
+{
+	int nodes[ELSEWHERE_BATCH];
+
+	x->failed |= x->n && !os_pages_nodes(x->pages, x->n, nodes);
+	for (unsigned int i = 0; i < x->n && !x->failed; i++)
+		x->away += nodes[i] >= 0 && (unsigned int)nodes[i] != x->node;
+	x->n = 0;
+}
+
+static void add_pages(const struct stats_extent *e, void *arg)
+{
+	struct elsewhere *x = arg;
+
+	if (e->node != x->node || e->state != EXTENT_LIVE)
+		return;
+	for (; x->skip < EXTENT_PAGES; x->skip += x->stride) {
+		x->pages[x->n++] = e->addr + (x->skip << PAGE_SHIFT);
+		if (x->n == ELSEWHERE_BATCH)
+			ask(x);
+	}
+	x->skip -= EXTENT_PAGES;
+}
+
+static int get_elsewhere(const struct ctl_call *c, union ctl_value *v)
+{
+	struct pageheap *h = ctl_node(c);
+	struct pageheap_stats s;
+	struct elsewhere x;
+
+	if (!h)
+		return ENOENT;
+	pageheap_stats(h, &s);
+	x = (struct elsewhere){ .node = h->node };
+	x.stride = s.extents * EXTENT_PAGES / ELSEWHERE_PAGES + 1;
+	stats_for_extents(add_pages, &x);
+	ask(&x);
+	v->z = x.away * x.stride << PAGE_SHIFT;
+	return x.failed ? ENOSYS : 0;
 }
 
 /* Heaps are read without their locks. */
@@ -331,6 +398,7 @@ static const struct ctl_row rows[] = {
 	NODE("huge", huge, ""),
 	NODE("device", device, ""),
 	NODE("fallbacks", fallbacks, ""),
+	CTL_RO("node.#.elsewhere", SIZE, get_elsewhere),
 };
 
 const struct ctl_table ctl_stats = { rows, ARRAY_SIZE(rows) };

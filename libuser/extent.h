@@ -33,6 +33,8 @@ struct pageheap_stats {
 	size_t mended;		/* of those, made whole again */
 };
 
+struct limit_try;
+
 struct pageheap {
 	struct lock lock;
 	/*
@@ -56,6 +58,8 @@ struct pageheap {
 	_Atomic size_t active_seen;	/* stats.active, for those without the lock */
 	uint32_t kept[NLARGE];		/* lists of kept spans: see kept.h */
 	size_t kept_pages;
+	struct limit_try *limit_try;	/* of the allocation under way: see limit.h */
+	size_t limit_noted;		/* pages of this heap in ash_limit.total */
 	struct bits nonempty;		/* bit set <=> bucket not empty */
 	struct extent *bucket[EXTENT_PAGES];	/* by longest free run; 0 unused */
 };

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/mempolicy.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -91,6 +92,22 @@ void os_thp(void *addr, size_t len, bool want)
 	madvise(addr, len, want ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 }
 
+bool os_policy(int *mode, uint64_t *nodes)
+{
+	unsigned long mask[1024 / (8 * sizeof(long))] = { 0 };
+
+	if (syscall(SYS_get_mempolicy, mode, mask, 1024UL, NULL, 0UL))
+		return false;
+	*mode &= 0xff;	/* what is above are flags */
+	*nodes = mask[0];
+	return true;
+}
+
+bool os_pages_nodes(void **pages, unsigned int n, int *nodes)
+{
+	return syscall(SYS_move_pages, 0, (unsigned long)n, pages, NULL, nodes, 0) == 0;
+}
+
 bool os_prefer_node(void *addr, size_t len, unsigned int node)
 {
 	unsigned long mask = 1UL << node;
@@ -129,6 +146,11 @@ void os_close(int fd)
 	syscall(SYS_close, fd);
 }
 
+ssize_t os_read(int fd, void *buf, size_t size)
+{
+	return syscall(SYS_read, fd, buf, size);
+}
+
 ssize_t os_read_file(const char *path, char *buf, size_t size)
 {
 	int fd = os_open(path, O_RDONLY | O_NONBLOCK);
@@ -144,75 +166,14 @@ ssize_t os_read_file(const char *path, char *buf, size_t size)
 	return (ssize_t)len;
 }
 
-static uint64_t parse_number(const char **s)
-{
-	uint64_t v = 0;
-
-	while (**s == ' ')
-		(*s)++;
-	for (; **s >= '0' && **s <= '9'; (*s)++)
-		v = v * 10 + (uint64_t)(**s - '0');
-	return v;
-}
-
-/* "max 100000" or "quota period", cgroup v2; CPUs rounded up, 0 for no limit. */
-static unsigned int quota_of(const char *dir)
-{
-	char path[512], text[64];
-	const char *s = text;
-	uint64_t quota, period;
-
-	ash_format(path, sizeof(path), "/sys/fs/cgroup%s/cpu.max", dir);
-	if (os_read_file(path, text, sizeof(text)) <= 0 || text[0] == 'm')
-		return 0;
-	quota = parse_number(&s);
-	period = parse_number(&s);
-	if (!period)
-		return 0;
-	return (unsigned int)((quota + period - 1) / period);
-}
-
-/* The tightest quota from this process's cgroup up to the root. */
-static unsigned int cgroup_cpus(void)
-{
-	char text[400];
-	char *dir, *end;
-	unsigned int cpus = 0;
-
-	if (os_read_file("/proc/self/cgroup", text, sizeof(text)) <= 0)
-		return quota_of("");
-	dir = strstr(text, "0::");
-	if (!dir)
-		return 0;
-	dir += 3;
-	end = strchr(dir, '\n');
-	if (end)
-		*end = '\0';
-	for (;;) {
-		unsigned int q;
-
-		if (!strcmp(dir, "/"))
-			*dir = '\0';
-		q = quota_of(dir);
-		if (q && (!cpus || q < cpus))
-			cpus = q;
-		end = strrchr(dir, '/');
-		if (!end)
-			return cpus;
-		*end = '\0';
-	}
-}
-
-unsigned int os_cpus(void)
+unsigned int os_affinity(void)
 {
 	unsigned long mask[4096 / (8 * sizeof(long))] = { 0 };
 	long bytes = syscall(SYS_sched_getaffinity, 0, sizeof(mask), mask);
-	unsigned int cpus = 0, quota = cgroup_cpus();
+	unsigned int cpus = 0;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(mask) && bytes > 0; i++)
 		cpus += (unsigned int)__builtin_popcountl(mask[i]);
-	if (quota && quota < cpus)
-		cpus = quota;
 	return max(cpus, 1u);
 }
 
@@ -247,6 +208,42 @@ size_t os_physical(void)
 	if (syscall(SYS_sysinfo, &si))
 		return GB;
 	return (size_t)si.totalram * si.mem_unit;
+}
+
+bool os_strict_commit(void)
+{
+	static _Atomic int mode;	/* one more than the kernel's */
+	char text[8];
+
+	if (!mode)
+		mode = os_read_file("/proc/sys/vm/overcommit_memory", text, sizeof(text)) > 0 ?
+			text[0] - '0' + 1 : 1;
+	return mode == 3;
+}
+
+size_t os_available(void)
+{
+	static const char key[] = "MemAvailable:";
+	char text[256], *at;
+	size_t kb = 0;
+
+	if (os_read_file("/proc/meminfo", text, sizeof(text)) <= 0)
+		return SIZE_MAX;
+	at = strstr(text, key);
+	if (!at)
+		return SIZE_MAX;
+	at += strlen(key);
+	at += strspn(at, " ");
+	for (; *at >= '0' && *at <= '9'; at++)
+		kb = kb * 10 + (size_t)(*at - '0');
+	return kb * KB;
+}
+
+size_t os_free_swap(void)
+{
+	struct sysinfo si;
+
+	return syscall(SYS_sysinfo, &si) ? 0 : (size_t)si.freeswap * si.mem_unit;
 }
 
 /* Until the process has started: the clock is asked of the kernel as well. */

@@ -50,8 +50,17 @@ uint64_t os_nodes(void);
 /* The node of the CPU this thread runs on, 0 if unknown. */
 unsigned int os_current_node(void);
 
-/* CPUs that affinity and the cgroup's quota leave this process, at least 1. */
-unsigned int os_cpus(void);
+/*
+ * The policy that memory of this thread follows: MPOL_*, without its flags, and its nodes.
+ * False if the kernel won't say.
+ */
+bool os_policy(int *mode, uint64_t *nodes);
+
+/* Where @n pages are: a node, or less than 0 where there is no page; false if the kernel won't say. */
+bool os_pages_nodes(void **pages, unsigned int n, int *nodes);
+
+/* CPUs that affinity leaves this process, at least 1. */
+unsigned int os_affinity(void);
 
 /* What RLIMIT_AS leaves this process in all, SIZE_MAX if nothing limits it. */
 size_t os_address_limit(void);
@@ -65,9 +74,22 @@ size_t os_page_size(void);
 /* Physical memory of the machine in bytes. */
 size_t os_physical(void);
 
+/*
+ * Does the kernel promise no more memory than there is (vm.overcommit_memory = 2)? As it was at
+ * the first call. Then, and only then: bytes that the system can still give without an OOM kill.
+ */
+bool os_strict_commit(void);
+size_t os_available(void);
+
+/* Bytes of swap that are free. */
+size_t os_free_swap(void);
+
 /* A descriptor, closed by exec, or -1 with errno. */
 int os_open(const char *path, int flags);
 void os_close(int fd);
+
+/* read(), past libc's name. */
+ssize_t os_read(int fd, void *buf, size_t size);
 
 /*
  * As much of the file as @size - 1 bytes hold, and a NUL; its length there, or -errno

@@ -5,6 +5,8 @@
 
 #include "conf.h"
 #include "kept.h"
+#include "limit.h"
+#include "numa.h"
 #include "os.h"
 #include "sizeclass.h"
 #include "source_dev.h"
@@ -107,14 +109,18 @@ static bool commit_alike(struct pageheap *h, struct extent *e, size_t n)
 	char *addr = extent_addr(e);
 	size_t done = n, room = 0;
 
+	if (e->state == EXTENT_RETAINED && !s->recommit)
+		huge = e->huge;
+	if (huge && !limit_grants(h, n * EXTENT_PAGES))
+		return false;
+	if (s == &source_device && os_strict_commit() && !limit_system_grants(n << EXTENT_SHIFT))
+		return false;
 	if (extent_index(e) + n == w->grown >> EXTENT_SHIFT)
 		room = w->size - w->grown;
 	if (e->state == EXTENT_FRESH && s == &source_anon)
 		source_device_leave(addr, n << EXTENT_SHIFT, h->node);
 	if (e->state == EXTENT_FRESH || s->recommit)
 		done = s->commit(addr, n << EXTENT_SHIFT, room, h->node, huge) >> EXTENT_SHIFT;
-	else
-		huge = e->huge;
 	for (size_t i = 0; i < done; i++) {
 		/* It was punched before it was purged, and has a page table since. */
 		if (s->mend && e[i].state == EXTENT_RETAINED && !e[i].intact)
@@ -124,7 +130,8 @@ static bool commit_alike(struct pageheap *h, struct extent *e, size_t n)
 	if (done == n || s == &source_anon)
 		return done == n;
 	h->stats.fallbacks += n - done;
-	for (; done < n; done++) {
+	/* At the system's limit a touch of anonymous memory would be the OOM killer's business. */
+	for (; done < n && limit_system_grants(EXTENT_SIZE); done++) {
 		huge = want_huge(h);
 		if (!source_anon.commit(addr + (done << EXTENT_SHIFT), EXTENT_SIZE, 0, h->node, huge))
 			break;
@@ -198,8 +205,7 @@ static struct window *open_window(struct pageheap *h, size_t least)
 		w = window_open(h->node, h->index, size, max(least, 4 * EXTENT_SIZE));
 	if (!w)
 		return NULL;
-	if (ash_npageheaps > 1)
-		os_prefer_node(w->base, w->size, h->node);
+	numa_place(w->base, w->size, h->node);
 	h->windows[h->nwindows++] = w;
 	return w;
 }
@@ -241,26 +247,34 @@ static struct extent *take_extents(struct pageheap *h, size_t n, size_t align)
 void *pageheap_alloc(struct pageheap *h, unsigned int n, unsigned int align, bool *zeroed)
 {
 	unsigned int room = min(n + align - 1, EXTENT_PAGES), first = 0;
+	struct limit_try try = { 0 };
 	struct extent *e;
 	char *p = NULL;
 	bool clean;
 
-	lock_take(&h->lock);
-	e = extent_with_room(h, room);
-	if (!e && kept_flush(h))
+	do {
+		lock_take(&h->lock);
+		h->limit_try = &try;
 		e = extent_with_room(h, room);
-	if (e)
-		first = bits_find_zero_run(&e->used, n, align);
-	else
-		e = take_extents(h, 1, 1);
-	if (e) {
-		clean = extent_use(h, e, first, n);
-		extent_settle(h, e);
-		if (zeroed)
-			*zeroed = clean;
-		p = extent_addr(e) + ((size_t)first << PAGE_SHIFT);
-	}
-	lock_drop(&h->lock);
+		if (!e && kept_flush(h))
+			e = extent_with_room(h, room);
+		if (e)
+			first = bits_find_zero_run(&e->used, n, align);
+		else
+			e = take_extents(h, 1, 1);
+		if (e && !limit_grants_pages(h, e, first, n)) {
+			extent_settle(h, e);
+			e = NULL;
+		}
+		if (e) {
+			clean = extent_use(h, e, first, n);
+			extent_settle(h, e);
+			if (zeroed)
+				*zeroed = clean;
+			p = extent_addr(e) + ((size_t)first << PAGE_SHIFT);
+		}
+		lock_drop(&h->lock);
+	} while (unlikely(!p) && limit_relieve(&try));
 	return p;
 }
 
@@ -284,22 +298,28 @@ static bool plausible(size_t pages)
 void *pageheap_alloc_huge(struct pageheap *h, size_t n, size_t align, bool *zeroed)
 {
 	size_t extents = (n + EXTENT_PAGES - 1) / EXTENT_PAGES;
+	struct limit_try try = { 0 };
 	struct extent *e;
 	bool clean = true;
 
 	if (n > SIZE_LIMIT >> PAGE_SHIFT || align > PAGEHEAP_ALIGN_MAX || !plausible(n))
 		return NULL;
-	lock_take(&h->lock);
-	kept_flush(h);
-	e = take_extents(h, extents, max(align >> EXTENT_SHIFT, (size_t)1));
-	for (size_t left = n, i = 0; e && left; i++) {
-		unsigned int k = (unsigned int)min(left, (size_t)EXTENT_PAGES);
+	do {
+		lock_take(&h->lock);
+		h->limit_try = &try;
+		kept_flush(h);
+		e = take_extents(h, extents, max(align >> EXTENT_SHIFT, (size_t)1));
+		if (e && !limit_grants_run(h, e, n))
+			e = NULL;
+		for (size_t left = n, i = 0; e && left; i++) {
+			unsigned int k = (unsigned int)min(left, (size_t)EXTENT_PAGES);
 
-		clean &= extent_use(h, e + i, 0, k);
-		extent_settle(h, e + i);
-		left -= k;
-	}
-	lock_drop(&h->lock);
+			clean &= extent_use(h, e + i, 0, k);
+			extent_settle(h, e + i);
+			left -= k;
+		}
+		lock_drop(&h->lock);
+	} while (unlikely(!e) && limit_relieve(&try));
 	if (zeroed)
 		*zeroed = clean;
 	return e ? extent_addr(e) : NULL;
@@ -367,16 +387,20 @@ bool pageheap_extend(void *p, size_t n, size_t more, bool *zeroed)
 	struct window *w = window_of(p);
 	struct pageheap *h = ash_pageheaps[w->heap];
 	size_t at = window_page(w, p) + n, end = at + more;
+	/* Refused: the block moves, and that is tried as often as may be. */
+	struct limit_try try = { .n = LIMIT_TRIES };
 	bool ok, clean = true;
 
 	if (!plausible(n + more))
 		return false;
 	lock_take(&h->lock);
+	h->limit_try = &try;
 	/* A block at the end of the window grows into fresh extents. */
 	if (end > w->grown >> PAGE_SHIFT && at <= w->grown >> PAGE_SHIFT &&
 	    end <= w->size >> PAGE_SHIFT)
 		window_extend(w, (end - (w->grown >> PAGE_SHIFT) + EXTENT_PAGES - 1) / EXTENT_PAGES, 1);
 	ok = (pages_free(w, at, more) || (kept_flush(h) && pages_free(w, at, more))) &&
+	     limit_grants(h, more) &&
 	     commit_extents(h, window_extent(w, at / EXTENT_PAGES),
 			    (end + EXTENT_PAGES - 1) / EXTENT_PAGES - at / EXTENT_PAGES);
 	while (ok && at < end) {
@@ -408,9 +432,11 @@ bool pageheap_ready(struct pageheap *h)
 
 bool pageheaps_init(void)
 {
-	uint64_t nodes = conf.numa ? os_nodes() : 1, now = os_now_ms();
+	uint64_t now = os_now_ms();
 
-	for (; nodes; nodes &= nodes - 1) {
+	numa_init();
+	limit_init();
+	for (uint64_t nodes = ash_numa.heaps; nodes; nodes &= nodes - 1) {
 		struct pageheap *h = meta_alloc(sizeof(*h));
 
 		if (!h)
@@ -428,11 +454,12 @@ bool pageheaps_init(void)
 
 struct pageheap *pageheap_of_node(unsigned int node)
 {
+	node = numa_nearest(node);
 	for (unsigned int i = 0; i < ash_npageheaps; i++) {
 		if (ash_pageheaps[i]->node == node)
 			return ash_pageheaps[i];
 	}
-	return ash_pageheaps[node % ash_npageheaps];
+	return ash_pageheaps[0];
 }
 
 void pageheap_set_decay(struct pageheap *h, int64_t ms)

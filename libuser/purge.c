@@ -2,6 +2,7 @@
 #include "purge.h"
 
 #include "kept.h"
+#include "limit.h"
 
 /*
  * Pages on their way back. While the system calls run without the heap's lock
@@ -355,7 +356,7 @@ static size_t purge_down(struct pageheap *h, const size_t *pages, size_t limit, 
 
 size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 {
-	size_t total, limit = 0, muzzy = 0, dirty;
+	size_t total, limit = 0, muzzy = 0, dirty, keep;
 	enum aim aim = TAKE_ALL;
 
 	if (scope == PURGE_ALL)
@@ -365,8 +366,10 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 	lock_take(&h->lock);
 	dirty = h->stats.dirty + h->kept_pages;
 	if (scope != PURGE_ALL) {
-		limit = decay_limit(&h->decay, now, dirty, false);
-		if (h->muzzy.ms)
+		keep = decay_limit(&h->decay, now, dirty, false);
+		limit = limit_dirty(keep, now);
+		/* Nothing lazily where a limit or pressure is the reason. */
+		if (h->muzzy.ms && limit == keep)
 			aim = MAKE_MUZZY;
 	}
 	if (dirty > limit)
@@ -379,6 +382,7 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 		total += purge_down(h, &h->stats.muzzy, muzzy, TAKE_MUZZY, scope);
 	if (unlikely(h->mend_head) && scope != PURGE_ALL)
 		mend(h, scope == PURGE_DECAY_BATCH ? 1 : MEND_BATCH);
+	limit_note(h);
 	lock_drop(&h->lock);
 	lock_drop(&h->purge_lock);
 	return total;

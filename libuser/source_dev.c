@@ -17,6 +17,7 @@
 
 #include "conf.h"
 #include "lock.h"
+#include "numa.h"
 #include "os.h"
 #include "source.h"
 #include "source_dev.h"
@@ -123,14 +124,15 @@ static bool map_range(int fd, char *addr, size_t len)
 	return true;
 }
 
-static size_t commit_at(int fd, char *addr, size_t len, unsigned int node)
+static size_t commit_from(int fd, char *addr, size_t len, int node)
 {
 	struct ashlar_range range = { .addr = (uintptr_t)addr, .length = len };
 	struct ashlar_alloc arg = {
 		.size = sizeof(arg),
+		.flags = numa_strict() ? ASHLAR_ALLOC_STRICT : 0,
 		.ranges = (uintptr_t)&range,
 		.nr_ranges = 1,
-		.node = (int32_t)node,
+		.node = node,
 	};
 
 	if (ioctl(fd, ASHLAR_IOC_ALLOC, &arg))
@@ -138,11 +140,32 @@ static size_t commit_at(int fd, char *addr, size_t len, unsigned int node)
 	return arg.done << EXTENT_SHIFT;
 }
 
+/*
+ * From the nodes that may serve, the heap's own first; where they are to take turns, extent by
+ * extent. errno is ENXIO where the device is not mapped yet.
+ */
+static size_t commit_at(int fd, char *addr, size_t len, unsigned int node)
+{
+	size_t step = ash_numa.rule == NUMA_SPREAD ? EXTENT_SIZE : len, done = 0, want;
+	int from;
+
+	for (want = 0; done == want && want < len;) {
+		want = min(done + step, len);
+		for (unsigned int i = 0; done < want && (from = numa_choice(node, i)) != NUMA_NO_MORE; i++) {
+			errno = 0;
+			done += commit_from(fd, addr + done, want - done, from);
+			if (errno == ENXIO)
+				break;
+		}
+	}
+	return done;
+}
+
 /* A plain reservation again, for another source, with the window's policy. */
 static void leave_range(char *addr, size_t len, unsigned int node)
 {
 	if (os_remap_none(addr, len))
-		os_prefer_node(addr, len, node);
+		numa_place(addr, len, node);
 }
 
 static size_t dev_commit(char *addr, size_t len, size_t room, unsigned int node, bool huge)
@@ -161,8 +184,9 @@ static size_t dev_commit(char *addr, size_t len, size_t room, unsigned int node,
 	 * not ours yet (ENXIO). Try first: it is the common case.
 	 */
 	done = commit_at(fd, addr, len, node);
-	if (!done && errno == ENXIO && map_range(fd, addr, min(round_up(len, CHUNK), len + room)))
-		done = commit_at(fd, addr, len, node);
+	if (done < len && errno == ENXIO &&
+	    map_range(fd, addr + done, min(round_up(len - done, CHUNK), len - done + room)))
+		done += commit_at(fd, addr + done, len - done, node);
 	if (done < len)
 		leave_range(addr + done, len - done, node);
 	errno = saved;

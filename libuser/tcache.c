@@ -6,6 +6,8 @@
 
 #include "conf.h"
 #include "large.h"
+#include "limit.h"
+#include "numa.h"
 #include "os.h"
 #include "purge.h"
 
@@ -28,6 +30,12 @@
 
 /* Collect at least so often, while anything is allocated: few events are no reason to keep all. */
 #define GC_MS		1000
+
+/*
+ * Events from one change of node to the next: a thread that is thrown to and fro does not
+ * empty its cache each time; one that stayed for so long follows at once.
+ */
+#define FOLLOW_EVENTS	64u
 
 /* A stack of capacity cap has cap + 1 slots: base[-1] never holds a block. */
 static size_t stack_bytes(unsigned int cap)
@@ -103,6 +111,22 @@ static void rebound(struct tcache *t)
 	t->large_max = bound;
 }
 
+/* No CPU's number. */
+static const uint32_t no_cpu = UINT32_MAX;
+
+/*
+ * The word that tells the CPU; with one node one that never changes, without rseq one that always
+ * did. cpu is wrong at first: the thread may have moved since its node was looked up.
+ */
+static void watch_cpu(struct tcache *t)
+{
+	t->cpu_word = ash_npageheaps > 1 ? numa_cpu_word() : &t->cpu;
+	if (!t->cpu_word)
+		t->cpu_word = &no_cpu;
+	if (t->cpu_word != &t->cpu)
+		t->cpu = ~*t->cpu_word;
+}
+
 void tcache_bind(struct tcache *t, struct arena *a)
 {
 	unsigned int due;
@@ -112,6 +136,8 @@ void tcache_bind(struct tcache *t, struct arena *a)
 	t->base = (uintptr_t)t->home->base;
 	t->limit = atomic_load_explicit(&t->home->grown, memory_order_relaxed);
 	t->classes = window_classes(t->home);
+	watch_cpu(t);
+	t->asked = atomic_load_explicit(&ash_limit.asked, memory_order_relaxed);
 	for (size_t size = 0, c = 1; size <= TCACHE_NEAR; size = sizeclasses[c++].size + 1)
 		memset(t->near + size, (int)c, sizeclasses[c].size + 1 - size);
 	if (!t->sampling.wait)
@@ -225,7 +251,7 @@ static void follow_node(struct tcache *t)
 	struct arena *old = t->arena, *a;
 	unsigned int node;
 
-	if (ash_npageheaps < 2)
+	if (ash_npageheaps < 2 || old->reserved)
 		return;
 	node = os_current_node();
 	if (pageheap_of_node(node) == old->heap)
@@ -236,6 +262,27 @@ static void follow_node(struct tcache *t)
 	tcache_flush_all(t);
 	atomic_fetch_sub_explicit(&old->nthreads, 1, memory_order_relaxed);
 	tcache_bind(t, a);
+	t->follow_wait = FOLLOW_EVENTS;
+}
+
+void tcache_follow(struct tcache *t)
+{
+	if (t->follow_wait) {
+		t->follow_wait--;
+		return;
+	}
+	/* Where the word never agrees, there is no other way than to ask each time. */
+	if (t->cpu_word != &no_cpu)
+		t->cpu = *t->cpu_word;
+	follow_node(t);
+}
+
+/* The system, or a limit, wants what threads keep. */
+static void empty(struct tcache *t)
+{
+	t->asked = atomic_load_explicit(&ash_limit.asked, memory_order_relaxed);
+	tcache_flush_all(t);
+	arena_age_depots(t->arena, true);
 }
 
 void tcache_gc(struct tcache *t)
@@ -250,6 +297,9 @@ void tcache_gc(struct tcache *t)
 
 static void count_event(struct tcache *t)
 {
+	tcache_watch(t);
+	if (unlikely(t->asked != atomic_load_explicit(&ash_limit.asked, memory_order_relaxed)))
+		empty(t);
 	if (unlikely(++t->events >= t->gc_events))
 		tcache_gc(t);
 }

@@ -79,6 +79,10 @@ struct tcache {
 	uint32_t events;	/* fills, flushes and refusals since the last GC */
 	uint32_t gc_events;	/* constant: option gc_events */
 	uint32_t nremote;
+	uint32_t asked;		/* ash_limit.asked when the cache was last emptied for it */
+	uint32_t cpu;		/* *cpu_word when the thread's node was last looked at */
+	const volatile uint32_t *cpu_word;	/* see tcache_watch() */
+	uint32_t follow_wait;	/* events until the thread may be bound to another node again */
 	size_t remote_bytes;	/* in remote[] */
 	int64_t large_max;	/* constant: option large_bytes; 0 in the static caches */
 	int64_t large_room;	/* of it, what is lent to no stack; >= 0 */
@@ -96,6 +100,20 @@ struct tcache {
 
 /* Bind to @a: an empty cache becomes that of a thread of its node. */
 void tcache_bind(struct tcache *t, struct arena *a);
+
+/*
+ * The thread runs on another CPU than before: if that is another node's, it allocates there
+ * from now on. Called wherever memory enters the cache, so that what is new is local.
+ *
+ *	*cpu_word == cpu	same CPU as when last looked; always so with one node
+ */
+void tcache_follow(struct tcache *t);
+
+static inline void tcache_watch(struct tcache *t)
+{
+	if (unlikely(*t->cpu_word != t->cpu))
+		tcache_follow(t);
+}
 
 /* Refill the stack of @class and take one block; NULL: no memory. */
 void *tcache_fill(struct tcache *t, unsigned int class);

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "limit.h"
 #include "source_dev.h"
 #include "thread.h"
 
@@ -220,6 +221,7 @@ void fake_start(const char *options)
 {
 	cr_assert(thread_ready());
 	cr_assert_eq(conf_parse(options, "test"), 0);
+	limit_init();
 	for (unsigned int i = 0; i < ash_npageheaps; i++)
 		pageheap_set_decay(ash_pageheaps[i], conf.dirty_decay_ms);
 	for (unsigned int i = 0; i < ash_npageheaps; i++)
