@@ -30,15 +30,17 @@ static inline void bits_clear(struct bits *b, unsigned int i)
 	b->w[i / 64] &= ~(1ull << (i % 64));
 }
 
-/* The bits of word @word that lie in [first, first + n). */
+/* The bits of word @word, one of the range's, that lie in [first, first + n). */
 static inline uint64_t bits_mask(unsigned int word, unsigned int first, unsigned int n)
 {
-	unsigned int lo = word * 64, hi = lo + 64, end = first + n;
-	unsigned int from = max(first, lo), to = min(end, hi);
+	unsigned int last = first + n - 1;
+	uint64_t mask = ~0ull;
 
-	if (from >= to)
-		return 0;
-	return (~0ull >> (64 - (to - from))) << (from - lo);
+	if (word == first / 64)
+		mask <<= first % 64;
+	if (word == last / 64)
+		mask &= ~0ull >> (63 - last % 64);
+	return mask;
 }
 
 #define bits_for_words(word, first, n)					\

@@ -162,7 +162,8 @@ static noinline void *large_kept(size_t size, struct tcache *t, size_t class)
 {
 	void *p;
 
-	if (unlikely(!t->large_max || t->countdown < (int64_t)size))
+	/* A thread that moved has its new node's, by way of large_fresh(). */
+	if (unlikely(!t->large_max || t->countdown < (int64_t)size || *t->cpu_word != t->cpu))
 		return slow_malloc(size);
 	p = large_take_kept(t->arena->heap, (unsigned int)class);
 	if (unlikely(!p))

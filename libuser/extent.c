@@ -157,10 +157,12 @@ void extent_make_muzzy(struct pageheap *h, struct extent *e, unsigned int first,
 
 bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
 {
-	unsigned int was_dirty = bits_count_range(&e->dirty, first, n);
+	unsigned int was_dirty = e->ndirty ? bits_count_range(&e->dirty, first, n) : 0;
 
 	h->stats.untouched -= extent_is_huge(e) ? n - was_dirty : 0;
-	if (bits_zero_run_at(&e->used, first, n) == e->longest)
+	if (!e->nused)
+		e->longest = (uint16_t)max(first, EXTENT_PAGES - first - n);
+	else if (bits_zero_run_at(&e->used, first, n) == e->longest)
 		e->longest = LONGEST_UNKNOWN;
 	bits_set_range(&e->used, first, n);
 	e->nused = (uint16_t)(e->nused + n);

@@ -163,6 +163,20 @@ static bool commit_extents(struct pageheap *h, struct extent *e, size_t n)
 	return true;
 }
 
+/* Extents that got memory for a block that did not: free, and decay's, as if they had been used. */
+static void commit_in_vain(struct pageheap *h, struct extent *e, size_t n)
+{
+	for (size_t i = 0; i < n; i++, e++) {
+		if (e->state != EXTENT_LIVE || e->ndirty || !extent_is_huge(e))
+			continue;
+		h->stats.untouched -= EXTENT_PAGES;
+		bits_set_range(&e->dirty, 0, EXTENT_PAGES);
+		e->ndirty = EXTENT_PAGES;
+		h->stats.dirty += EXTENT_PAGES;
+		map_put(extent_idle_map(extent_window(e)), extent_index(e), true);
+	}
+}
+
 /* Take @n fresh extents from the end of @w; NULL if it is full. */
 static struct extent *window_extend(struct window *w, size_t n, size_t align)
 {
@@ -237,8 +251,10 @@ static struct extent *take_extents(struct pageheap *h, size_t n, size_t align)
 		if (w)
 			e = window_extend(w, n, align);
 	}
-	if (!e || !commit_extents(h, e, n))
-		return NULL;
+	if (e && !commit_extents(h, e, n)) {
+		commit_in_vain(h, e, n);
+		e = NULL;
+	}
 	return e;
 }
 
