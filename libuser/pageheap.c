@@ -6,7 +6,7 @@
 #include "conf.h"
 #include "kept.h"
 #include "limit.h"
-#include "numa.h"
+#include "nodes.h"
 #include "os.h"
 #include "sizeclass.h"
 #include "source_dev.h"

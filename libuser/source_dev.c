@@ -17,7 +17,7 @@
 
 #include "conf.h"
 #include "lock.h"
-#include "numa.h"
+#include "nodes.h"
 #include "os.h"
 #include "source.h"
 #include "source_dev.h"

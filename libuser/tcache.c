@@ -7,7 +7,7 @@
 #include "conf.h"
 #include "large.h"
 #include "limit.h"
-#include "numa.h"
+#include "nodes.h"
 #include "os.h"
 #include "purge.h"
 

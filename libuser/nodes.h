@@ -17,8 +17,8 @@
  * at again: a later set_mempolicy() counts for anonymous memory of NUMA_BOUND and
  * NUMA_SPREAD alone.
  */
-#ifndef ASHLAR_NUMA_H
-#define ASHLAR_NUMA_H
+#ifndef ASHLAR_NODES_H
+#define ASHLAR_NODES_H
 
 #include "util.h"
 
@@ -61,4 +61,4 @@ void numa_place(void *addr, size_t len, unsigned int node);
  */
 const volatile uint32_t *numa_cpu_word(void);
 
-#endif /* ASHLAR_NUMA_H */
+#endif /* ASHLAR_NODES_H */

@@ -4,7 +4,7 @@
 
 #include <linux/mempolicy.h>
 
-#include "numa.h"
+#include "nodes.h"
 
 static void expect(struct numa n, enum numa_rule rule, uint64_t heaps, uint64_t nodes)
 {
@@ -12,7 +12,7 @@ static void expect(struct numa n, enum numa_rule rule, uint64_t heaps, uint64_t 
 		  (unsigned long)n.heaps, (unsigned long)n.nodes);
 }
 
-Test(numa, rules)
+Test(nodes, rules)
 {
 	expect(numa_rule_of(0xf, MPOL_DEFAULT, 0), NUMA_LOCAL, 0xf, 0xf);
 	expect(numa_rule_of(0x5, MPOL_LOCAL, 0), NUMA_LOCAL, 0x5, 0x5);
@@ -26,7 +26,7 @@ Test(numa, rules)
 	expect(numa_rule_of(0xf, 99, 0x3), NUMA_LOCAL, 0xf, 0xf);
 }
 
-Test(numa, choices)
+Test(nodes, choices)
 {
 	int seen[4] = { 0 };
 
@@ -44,7 +44,7 @@ Test(numa, choices)
 }
 
 /* A node without a heap gets one that has, whatever the machine here looks like. */
-Test(numa, nearest)
+Test(nodes, nearest)
 {
 	ash_numa = numa_rule_of(0xf, MPOL_BIND, 0x6);
 	for (unsigned int node = 0; node < 70; node++)

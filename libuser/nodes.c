@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "numa.h"
+#include "nodes.h"
 
 #include <linux/mempolicy.h>
 #include <stdatomic.h>
