@@ -22,7 +22,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $@)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all lib modules tools man deps check check-debug demo bench bench-instr \
+.PHONY: all lib modules tools man deps check check-debug fuzz demo bench bench-instr \
 	bench-kernel install uninstall deb check-install clean help
 
 all: lib modules tools man ## build everything: library, module for each kernel, tools, pages (default)
@@ -176,6 +176,11 @@ check-debug: ## build the debug kernel once and run the device tests on it
 	@selftests/guest/debug-kernel
 	@$(MAKE) --no-print-directory all
 	@selftests/check --debug $(SUITE)
+
+# SECONDS is bash's; here it is only what was given.
+fuzz: ## fuzz the parts against models, for ever; SECONDS=600 each, NAME=slab one
+	@selftests/deps build check
+	@selftests/fuzz/run --seconds $(or $(SECONDS),0) $(NAME)
 
 demo: ## show it: Debian's redis on kernel-backed huge pages, in a guest
 	@selftests/deps build demo
