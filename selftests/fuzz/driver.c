@@ -14,7 +14,7 @@
 #include "fuzz.h"
 
 #define INPUT_MAX	4096
-#define BATCH		200
+#define BATCH		20
 
 static uint8_t input[INPUT_MAX];
 
