@@ -6,7 +6,7 @@
  * bench/kernel does that, and makes the table.
  *
  * Usage: kernel [MOST [SOURCE]]: grow up to MOST extents (2048); only SOURCE,
- * which is device, thp or hugetlb.
+ * which is device, thp or hugetlb. kernel contend: four CPUs allocate at once.
  *
  * Prints "= ROW SOURCE VALUE" lines, instructions for each extent where the row
  * does not say otherwise. Each is the least of several rounds: the others had
@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ashlar.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -420,6 +421,13 @@ static void end_child(pid_t pid, int end)
 	usleep(50000);
 }
 
+static void end_child_now(pid_t pid)
+{
+	int status;
+
+	must(waitpid(pid, &status, 0) == pid && status == 0, "a child");
+}
+
 /* Percent of [p, p + n) that this process maps by 2 MB. */
 static int huge_share(char *p, size_t n)
 {
@@ -570,6 +578,50 @@ static void fork_large(const struct source *s, uint64_t without)
 	row_print(&leave, s, 1);
 }
 
+/* fork and exec until the child has ended; all that the kernel does meanwhile counts. */
+static uint64_t exec_once(void)
+{
+	uint64_t start = now();
+	pid_t pid = fork();
+
+	must(pid >= 0, "fork");
+	if (!pid) {
+		execl("/proc/self/exe", "kernel", "nothing", NULL);
+		_exit(1);
+	}
+	end_child_now(pid);
+	return since(start);
+}
+
+/* The same with a heap of 1 GB, above that without one; and unmapping it. */
+static void exec_large(const struct source *s)
+{
+	struct row exec = { .name = "exec-512" }, unmap = { .name = "unmap-512" };
+	uint64_t without = UINT64_MAX, cost, start;
+	int round;
+	char *p;
+
+	for (round = 0; round < ROUNDS; round++) {
+		cost = exec_once();
+		without = cost < without ? cost : without;
+		usleep(50000);
+	}
+	s->ready(GB);
+	p = s->map(GB);
+	s->commit(p, GB);
+	touch(p, GB, 1);
+	for (round = 0; round < 5; round++) {
+		cost = exec_once();
+		row_add(&exec, cost > without ? cost - without : 1);
+		usleep(50000);
+	}
+	start = now();
+	munmap(p, GB * EXTENT);
+	row_add(&unmap, since(start));
+	row_print(&exec, s, 1);
+	row_print(&unmap, s, 1);
+}
+
 /* fork of this program with next to no heap. */
 static uint64_t fork_small(void)
 {
@@ -590,8 +642,9 @@ static uint64_t fork_small(void)
 
 static void growth(const struct source *s, size_t n)
 {
-	struct row rows[4] = { { .name = "alloc" }, { .name = "touch" },
-			       { .name = "fork" }, { .name = "free" } };
+	struct row rows[5] = { { .name = "alloc" }, { .name = "touch" },
+			       { .name = "fork" }, { .name = "free" },
+			       { .name = "purge" } };
 	uint64_t start, cost;
 	int round, i, end;
 	pid_t pid;
@@ -611,14 +664,138 @@ static void growth(const struct source *s, size_t n)
 		end_child(pid, end);
 		touch(p, n, 1);
 		start = now();
-		give(p, n);
-		row_add(&rows[3], since(start));
+		if (round)
+			give(p, n);
+		else
+			s->purge(p, n, 1);
+		row_add(&rows[round ? 3 : 4], since(start));
 		munmap(p, n * EXTENT);
 	}
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 5; i++)
 		printf("= grow-%s-%zu device %llu\n", rows[i].name, n,
 		       (unsigned long long)(rows[i].least / n));
 	fflush(stdout);
+}
+
+/* --- contention: four CPUs allocate at once, each in calls for 64 --- */
+
+#define WORKERS	4
+#define CALLS	4	/* of each */
+
+struct span {
+	uint64_t start, end;
+};
+
+/* One worker's part, once the pipe is closed. @p: address space, or NULL: its own. */
+static void work(int cpu, int gate, char *p, struct span *span)
+{
+	cpu_set_t set;
+	char byte;
+	int i;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	must(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
+	if (!p) {
+		device = open("/dev/ashlar", O_RDWR | O_CLOEXEC);
+		must(device >= 0, "/dev/ashlar");
+		p = device_map(CALLS * RUN);
+	}
+	must(read(gate, &byte, 1) == 0, "the gate");
+	span->start = now();
+	for (i = 0; i < CALLS; i++)
+		alloc(p + i * RUN * EXTENT, RUN, 1, 0);
+	span->end = now();
+}
+
+struct thread {
+	pthread_t id;
+	int cpu, gate;
+	char *p;
+	struct span *span;
+};
+
+static void *thread_work(void *arg)
+{
+	struct thread *t = arg;
+
+	work(t->cpu, t->gate, t->p, t->span);
+	return NULL;
+}
+
+/* From the first one's start to the last one's end, for each extent of all of them. */
+static uint64_t contended(int workers, bool threads)
+{
+	struct span *spans = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint64_t first = UINT64_MAX, last = 0;
+	size_t n = CALLS * RUN;
+	struct thread t[WORKERS];
+	pid_t pids[WORKERS];
+	char *p = NULL;
+	int gate[2], i;
+
+	must(spans != MAP_FAILED && !pipe(gate), "mmap or pipe");
+	device_ready(WORKERS * n);
+	if (threads)
+		p = device_map(WORKERS * n);
+	for (i = 0; i < workers; i++) {
+		t[i] = (struct thread){ .cpu = i, .gate = gate[0],
+					.p = p + i * n * EXTENT, .span = &spans[i] };
+		if (threads) {
+			must(!pthread_create(&t[i].id, NULL, thread_work, &t[i]), "thread");
+			continue;
+		}
+		pids[i] = fork();
+		must(pids[i] >= 0, "fork");
+		if (!pids[i]) {
+			close(gate[1]);
+			work(i, gate[0], NULL, &spans[i]);
+			_exit(0);
+		}
+	}
+	/* All wait at the gate. */
+	usleep(100000);
+	close(gate[1]);
+	for (i = 0; i < workers; i++) {
+		if (threads)
+			must(!pthread_join(t[i].id, NULL), "join");
+		else
+			end_child_now(pids[i]);
+		first = spans[i].start < first ? spans[i].start : first;
+		last = spans[i].end > last ? spans[i].end : last;
+	}
+	close(gate[0]);
+	if (threads)
+		munmap(p, WORKERS * n * EXTENT);
+	munmap(spans, 4096);
+	return (last - first) / (workers * n);
+}
+
+static int contend(void)
+{
+	static const struct {
+		const char *name;
+		int workers;
+		bool threads;
+	} cases[] = {
+		{ "alloc-alone", 1, false },
+		{ "alloc-processes", WORKERS, false },
+		{ "alloc-threads", WORKERS, true },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		uint64_t least = UINT64_MAX, cost;
+		int round;
+
+		for (round = 0; round < 3; round++) {
+			cost = contended(cases[i].workers, cases[i].threads);
+			least = cost < least ? cost : least;
+		}
+		printf("= %s device %llu\n", cases[i].name, (unsigned long long)least);
+	}
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -627,6 +804,10 @@ int main(int argc, char **argv)
 	size_t most = argc > 1 ? strtoul(argv[1], NULL, 10) : 2048, n, i;
 	uint64_t without;
 
+	if (argc == 2 && !strcmp(argv[1], "nothing"))
+		return 0;
+	if (argc == 2 && !strcmp(argv[1], "contend"))
+		most = RUN;
 	if (most < RUN || argc > 3) {
 		fprintf(stderr, "usage: kernel [MOST [SOURCE]], MOST >= %d\n", RUN);
 		return 2;
@@ -639,6 +820,8 @@ int main(int argc, char **argv)
 	must(!sched_setscheduler(0, SCHED_FIFO, &fifo), "SCHED_FIFO");
 	cgroup_enter();
 	clock_init();
+	if (argc == 2 && !strcmp(argv[1], "contend"))
+		return contend();
 	without = fork_small();
 	printf("= fork-empty process %llu\n", (unsigned long long)without);
 
@@ -656,6 +839,7 @@ int main(int argc, char **argv)
 			device_only(s);
 		fork_and_write(s);
 		fork_large(s, without);
+		exec_large(s);
 		/* What it kept ready is the next one's. */
 		if (!i)
 			put_number(NODE "high", 0);
