@@ -780,7 +780,6 @@ static int contend(void)
 		bool threads;
 	} cases[] = {
 		{ "alloc-alone", 1, false },
-		{ "alloc-processes", WORKERS, false },
 		{ "alloc-threads", WORKERS, true },
 	};
 	size_t i;
