@@ -88,11 +88,16 @@ int ashlar_charge(struct inode *inode, struct page *page,
 	return 0;
 }
 
-void ashlar_uncharge(struct inode *inode, struct page *page)
+void ashlar_uncharge_locked(struct inode *inode, struct page *page)
 {
 	struct folio *folio = page_folio(page);
 
-	folio_lock(folio);
 	ashlar_remove_folio(inode->i_mapping, folio);
 	folio_unlock(folio);
+}
+
+void ashlar_uncharge(struct inode *inode, struct page *page)
+{
+	folio_lock(page_folio(page));
+	ashlar_uncharge_locked(inode, page);
 }

@@ -47,6 +47,9 @@ int ashlar_charge(struct inode *inode, struct page *page,
  */
 void ashlar_uncharge(struct inode *inode, struct page *page);
 
+/* The same where the caller holds the page's lock, which is dropped. */
+void ashlar_uncharge_locked(struct inode *inode, struct page *page);
+
 /* True if anything but the page cache and we hold a page mapped nowhere. */
 static inline bool ashlar_page_pinned(struct page *page)
 {

@@ -4,6 +4,7 @@
 #include <linux/slab.h>
 #include "call.h"
 #include "commit.h"
+#include "purge_lazy.h"
 #include "range.h"
 #include "vma.h"
 
@@ -13,9 +14,23 @@ static void populate(struct mm_struct *mm, unsigned long addr)
 	fixup_user_fault(mm, addr, FAULT_FLAG_WRITE, NULL);
 }
 
+/* Commit one extent, or with @keep, see that it is there and not lazy. */
+static int alloc_one(const struct ashlar_run *run, struct ashlar_want *want,
+		     bool keep)
+{
+	int err;
+
+	/* A lazy one may be taken between the two. */
+	do
+		err = ashlar_commit(run->heap, run->first, want);
+	while (keep && err == -EEXIST &&
+	       !ashlar_lazy_keep(run->heap, run->first));
+	return keep && err == -EEXIST ? 0 : err;
+}
+
 /* Commit one range. Called with the mmap lock, which it drops on -EINTR. */
 static int alloc_range(struct mm_struct *mm, const struct ashlar_range *range,
-		       struct ashlar_want *want, bool map, u64 *done)
+		       struct ashlar_want *want, u32 flags, u64 *done)
 {
 	unsigned long addr = range->addr, end = addr + range->length;
 	struct ashlar_run run = { };
@@ -27,11 +42,11 @@ static int alloc_range(struct mm_struct *mm, const struct ashlar_range *range,
 			if (err)
 				return err;
 		}
-		err = ashlar_commit(run.heap, run.first, want);
+		err = alloc_one(&run, want, flags & ASHLAR_ALLOC_KEEP);
 		if (err)
 			return err;
 		(*done)++;
-		if (map)
+		if (flags & ASHLAR_ALLOC_POPULATE)
 			populate(mm, addr);
 		addr += ASHLAR_EXTENT_SIZE;
 		run.first++;
@@ -77,7 +92,8 @@ int ashlar_call_alloc(union ashlar_arg *arg)
 	int err;
 	u32 i;
 
-	if (alloc->flags & ~(ASHLAR_ALLOC_STRICT | ASHLAR_ALLOC_POPULATE))
+	if (alloc->flags & ~(ASHLAR_ALLOC_STRICT | ASHLAR_ALLOC_POPULATE |
+			     ASHLAR_ALLOC_KEEP))
 		return -EOPNOTSUPP;
 	err = alloc_want(alloc, &want);
 	if (err)
@@ -92,8 +108,7 @@ int ashlar_call_alloc(union ashlar_arg *arg)
 	if (mmap_read_lock_killable(mm))
 		goto free_ranges;
 	for (i = 0, err = 0; i < alloc->nr_ranges && !err; i++)
-		err = alloc_range(mm, &ranges[i], &want,
-				  alloc->flags & ASHLAR_ALLOC_POPULATE, &done);
+		err = alloc_range(mm, &ranges[i], &want, alloc->flags, &done);
 	if (err != -EINTR)
 		mmap_read_unlock(mm);
 	ashlar_stock_return(&want.stock);

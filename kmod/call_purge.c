@@ -4,12 +4,20 @@
 #include <linux/slab.h>
 #include "call.h"
 #include "purge.h"
+#include "purge_lazy.h"
 #include "range.h"
 #include "vma.h"
 
+/* What to do with ranges of extents. */
+enum purge_way {
+	BY_FREE,
+	BY_FORCE,
+	LAZILY,
+};
+
 /* Called with the mmap lock, which it drops on -EINTR. */
 static int purge_range(struct mm_struct *mm, const struct ashlar_range *range,
-		       bool keep, u64 *done)
+		       enum purge_way way, u64 *done)
 {
 	unsigned long addr = range->addr, end = addr + range->length;
 	struct ashlar_run run;
@@ -20,7 +28,11 @@ static int purge_range(struct mm_struct *mm, const struct ashlar_range *range,
 		err = ashlar_run_at(mm, addr, end, &run);
 		if (err)
 			return err;
-		nr = ashlar_purge_run(run.heap, run.first, run.nr, keep);
+		if (way == LAZILY)
+			nr = ashlar_lazy_run(run.heap, run.first, run.nr);
+		else
+			nr = ashlar_purge_run(run.heap, run.first, run.nr,
+					      way == BY_FORCE);
 		if (nr < 0)
 			return nr;
 		*done += nr;
@@ -33,7 +45,7 @@ static int purge_range(struct mm_struct *mm, const struct ashlar_range *range,
 }
 
 /* FREE and PURGE. Nothing is done unless all ranges are the caller's. */
-static int purge_ranges(u64 user, u32 nr, bool keep, u64 *done)
+static int purge_ranges(u64 user, u32 nr, enum purge_way way, u64 *done)
 {
 	struct mm_struct *mm = current->mm;
 	struct ashlar_range *ranges = ashlar_ranges_get(user, nr, ASHLAR_EXTENT_SIZE);
@@ -51,7 +63,7 @@ static int purge_ranges(u64 user, u32 nr, bool keep, u64 *done)
 	for (i = 0; i < nr && !err; i++)
 		err = ashlar_range_check(mm, &ranges[i]);
 	for (i = 0; i < nr && !err; i++)
-		err = purge_range(mm, &ranges[i], keep, done);
+		err = purge_range(mm, &ranges[i], way, done);
 	if (err != -EINTR)
 		mmap_read_unlock(mm);
 free_ranges:
@@ -67,18 +79,19 @@ int ashlar_call_free(union ashlar_arg *arg)
 		return -EOPNOTSUPP;
 	if (free->reserved)
 		return -EINVAL;
-	return purge_ranges(free->ranges, free->nr_ranges, false, &free->done);
+	return purge_ranges(free->ranges, free->nr_ranges, BY_FREE,
+			    &free->done);
 }
 
 int ashlar_call_purge(union ashlar_arg *arg)
 {
 	struct ashlar_purge *purge = &arg->purge;
 
-	/* Lazy needs ASHLAR_CAN_PURGE_LAZY. */
-	if (purge->flags & ~ASHLAR_PURGE_FORCED)
+	if (purge->flags & ~(ASHLAR_PURGE_FORCED | ASHLAR_PURGE_LAZY))
 		return -EOPNOTSUPP;
-	if (!purge->flags || purge->reserved)
+	if (hweight32(purge->flags) != 1 || purge->reserved)
 		return -EINVAL;
-	return purge_ranges(purge->ranges, purge->nr_ranges, true,
+	return purge_ranges(purge->ranges, purge->nr_ranges,
+			    purge->flags == ASHLAR_PURGE_LAZY ? LAZILY : BY_FORCE,
 			    &purge->done);
 }

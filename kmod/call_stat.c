@@ -16,13 +16,17 @@ static void stat_heap(struct ashlar_heap *heap, struct ashlar_stat *stat)
 	stat->shared = tally.shared;
 	stat->small = tally.small;
 	stat->page_copies = atomic_long_read(&heap->page_copies);
-	stat->lazy = 0;
+	stat->lazy = atomic_long_read(&heap->lazy.now);
+	stat->lazied = atomic_long_read(&heap->lazy.begun);
+	stat->lazy_cancelled = atomic_long_read(&heap->lazy.cancelled);
+	stat->flushes = atomic_long_read(&heap->flushes);
 	xa_lock(&heap->table);
 	stat->committed = heap->committed;
 	stat->purged = heap->purged;
 	stat->allocs = heap->allocs;
 	stat->frees = heap->frees;
 	stat->purges = heap->purges;
+	stat->lazy_taken = heap->lazy_taken;
 	stat->hits = heap->hits;
 	stat->misses = heap->misses;
 	stat->copies = heap->copies;
@@ -45,6 +49,8 @@ static struct ashlar_extent_stat stat_extent(struct ashlar_heap *heap,
 		    ashlar_heap_holds(heap, index, &look) &&
 		    (look.share->nr || !look.extent->page))
 			stat.state = ASHLAR_STATE_PIECES;
+		if (look.extent->lazy)
+			stat.state = ASHLAR_STATE_LAZY;
 		mutex_unlock(&look.extent->lock);
 		ashlar_heap_unlook(heap, &look);
 	} else if (ashlar_is_purged(look.entry)) {

@@ -188,7 +188,7 @@ static int clone_one(struct clone *clone, unsigned long index, void *entry)
 	struct ashlar_heap *parent = clone->parent, *child = clone->child;
 	struct ashlar_share *from = entry, *to;
 	struct ashlar_extent *extent;
-	bool pinned;
+	bool shared = false;
 	int err;
 
 	if (!clone->fresh && xa_load(&child->table, index))
@@ -201,17 +201,28 @@ static int clone_one(struct clone *clone, unsigned long index, void *entry)
 		return -ENOMEM;
 	to->extent = extent;
 	mutex_lock(&extent->lock);
-	pinned = clone_is_pinned(from);
-	if (pinned)
+	if (extent->lazy) {
+		/* Vanished for the child; the parent may have it back. */
+		err = child_store(child, index, ashlar_mark_purged(extent));
+	} else if (clone_is_pinned(from)) {
 		err = clone_pinned(parent, child, index, from);
-	else
+	} else {
+		shared = true;
 		err = clone_share(parent, child, index, from, to);
+	}
 	mutex_unlock(&extent->lock);
-	if (pinned)
+	if (!shared)
 		ashlar_share_unnew(to);
 	else if (err)
 		ashlar_share_free(parent->space->account, to);
 	return err;
+}
+
+static void freeze(struct ashlar_heap *heap, bool frozen)
+{
+	xa_lock(&heap->table);
+	heap->frozen = frozen;
+	xa_unlock(&heap->table);
 }
 
 int ashlar_heap_clone(struct ashlar_heap *parent, struct ashlar_heap *child,
@@ -228,13 +239,18 @@ int ashlar_heap_clone(struct ashlar_heap *parent, struct ashlar_heap *child,
 	int err = 0;
 
 	mmap_assert_write_locked(parent->mm);
-	/* Nothing but the parent's own faults and calls changes its table. */
+	/*
+	 * Nothing but the parent's own faults and calls changes its table; and
+	 * memory pressure, which does not while it is frozen.
+	 */
+	freeze(parent, true);
 	xa_for_each_range(&parent->table, index, entry, first, last) {
 		err = clone_one(&clone, index, entry);
 		if (err)
 			break;
 		cond_resched();
 	}
+	freeze(parent, false);
 	ashlar_shares_unnew(clone.shares, clone.nr);
 	return err;
 }

@@ -1,7 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Where an extent enters a heap. */
+#include <linux/preempt.h>
 #include "commit.h"
+#include "purge_lazy.h"
 #include "trace.h"
+
+/*
+ * An extent; where there is no page, from a lazy one, washed. Its page goes to the
+ * kernel's list of this CPU, and most likely comes back from there.
+ */
+static struct ashlar_extent *extent_get(struct ashlar_heap *heap,
+					struct ashlar_want *want)
+{
+	struct inode *account = heap->space->account;
+	struct ashlar_extent *extent;
+	struct ashlar_pool *pool;
+
+	want->dry = false;
+	extent = ashlar_extent_new(account, want);
+	if (!IS_ERR(extent) || !want->dry)
+		return extent;
+	pool = ashlar_pool(ashlar_want_first(want));
+	if (!pool)
+		return extent;
+	migrate_disable();
+	if (ashlar_lazy_take(pool, 1)) {
+		want->again = true;
+		extent = ashlar_extent_new(account, want);
+		want->again = false;
+	}
+	migrate_enable();
+	return extent;
+}
 
 /* Replace @old, which is nothing or a mark, by a new extent. */
 static int commit_over(struct ashlar_heap *heap, unsigned long index,
@@ -11,7 +41,7 @@ static int commit_over(struct ashlar_heap *heap, unsigned long index,
 	void *found;
 	int nid;
 
-	extent = ashlar_extent_new(heap->space->account, want);
+	extent = extent_get(heap, want);
 	if (IS_ERR(extent))
 		return PTR_ERR(extent);
 	nid = page_to_nid(extent->page);

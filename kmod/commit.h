@@ -11,7 +11,7 @@
  * @index: where: an index with nothing or with a mark
  * @want: which; @want->mm is the heap's
  *
- * Return: 0; -EEXIST if there is an extent; -ENOMEM.
+ * Return: 0; -EEXIST if there is an extent, lazy or not; -ENOMEM.
  */
 int ashlar_commit(struct ashlar_heap *heap, unsigned long index,
 		  struct ashlar_want *want);

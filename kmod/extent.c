@@ -46,6 +46,13 @@ static int nearest_node(int nid, const nodemask_t *nodes)
 	return best;
 }
 
+int ashlar_want_first(const struct ashlar_want *want)
+{
+	int nid = nearest_node(want->nid, &want->allowed);
+
+	return want->strict && nid != want->nid ? NUMA_NO_NODE : nid;
+}
+
 static struct page *take_from(struct ashlar_want *want, int nid,
 			      enum ashlar_effort effort)
 {
@@ -67,6 +74,8 @@ static struct page *take_page(struct ashlar_want *want)
 	int first, nid;
 
 	first = nearest_node(want->nid, &left);
+	if (want->again)
+		return take_from(want, first, ASHLAR_AGAIN);
 	for (nid = first; nid != NUMA_NO_NODE;
 	     nid = nearest_node(want->nid, &left)) {
 		if (want->strict && nid != want->nid)
@@ -102,6 +111,7 @@ static struct ashlar_extent *extent_make(struct inode *inode,
 	if (!extent)
 		return NULL;
 	page = take_page(want);
+	want->dry = !page;
 	if (!page)
 		goto free_extent;
 	if (ashlar_charge(inode, page, want->effort))
@@ -114,6 +124,7 @@ static struct ashlar_extent *extent_make(struct inode *inode,
 	mutex_init(&extent->lock);
 	extent->owner = NULL;
 	atomic_set(&extent->waiting, 0);
+	extent->lazy = false;
 	INIT_LIST_HEAD(&extent->link);
 	memset(&extent->first, 0, sizeof(extent->first));
 	extent->first.extent = extent;
@@ -160,11 +171,17 @@ over_limit:
 	return ERR_PTR(-ENOMEM);
 }
 
+static void extent_free_rcu(struct rcu_head *rcu)
+{
+	kmem_cache_free(extent_cache,
+			container_of(rcu, struct ashlar_extent, rcu));
+}
+
 /* The page is out of the page cache; nobody can find it any more. */
 static void extent_let_go(struct ashlar_extent *extent)
 {
 	put_page(extent->page);
-	kmem_cache_free(extent_cache, extent);
+	call_rcu(&extent->rcu, extent_free_rcu);
 	atomic_long_dec(&extents_held);
 }
 
@@ -185,7 +202,7 @@ static void extent_free(struct inode *inode, struct ashlar_extent *extent)
 
 	WARN_ON_ONCE(atomic_read(&extent->users));
 	if (!extent->page) {
-		kmem_cache_free(extent_cache, extent);
+		call_rcu(&extent->rcu, extent_free_rcu);
 		return;
 	}
 	ashlar_uncharge(inode, extent->page);
@@ -204,7 +221,7 @@ void ashlar_extent_punch(struct inode *inode, struct ashlar_extent *extent)
 
 	lockdep_assert_held(&extent->lock);
 	WRITE_ONCE(extent->page, NULL);
-	ashlar_uncharge(inode, page);
+	ashlar_uncharge_locked(inode, page);
 	atomic_long_dec(&pool->out);
 	atomic_long_inc(&pool->returned);
 	put_page(page);
@@ -265,5 +282,7 @@ void ashlar_extents_exit(void)
 			kmem_cache_free(extent_cache, extent);
 		}
 	}
+	/* Extents on their way back to the cache. */
+	rcu_barrier();
 	kmem_cache_destroy(extent_cache);
 }

@@ -19,6 +19,8 @@
 #include "pool.h"
 
 struct ashlar_extent;
+struct ashlar_heap;
+struct ashlar_lazy_counts;
 struct ashlar_small;
 struct inode;
 
@@ -63,7 +65,13 @@ struct ashlar_share {
  *	meaning without @owner.
  * @waiting: threads inside page_mkwrite whose kernel holds a reference of the
  *	page. Rises any time, falls under @lock.
- * @link: in the quarantine. Guarded by the pool's lock.
+ * @lazy: on its node's list of lazy extents (lazy.h). Changed under @lock and
+ *	the pool's lock; so read under either.
+ * @heap: while @lazy, the one that has it; stays while @lock is held
+ * @index: while @lazy, its place there
+ * @counts: while @lazy, that heap's counters
+ * @link: in the quarantine, or with @lazy. Guarded by the pool's lock.
+ * @rcu: who looks at it as lazy may still be in @lock when it is freed
  * @first: the share of the heap that the extent was made for
  */
 struct ashlar_extent {
@@ -75,7 +83,12 @@ struct ashlar_extent {
 	struct mutex lock;	/* for owner, kept, and small pages */
 	struct ashlar_share *owner;
 	atomic_t waiting;
+	bool lazy;
+	struct ashlar_heap *heap;
+	unsigned long index;
+	struct ashlar_lazy_counts *counts;
 	struct list_head link;
+	struct rcu_head rcu;
 	struct ashlar_share first;
 	DECLARE_BITMAP(kept, ASHLAR_PAGES);
 };
@@ -87,8 +100,10 @@ struct ashlar_extent {
  * @strict: from @nid or not at all
  * @effort: how hard to try
  * @allowed: the nodes that may serve
+ * @again: the node was just given a page for this, on this CPU
  * @hit: out: the page was ready
  * @stock: where many are wanted, ready pages taken ahead; all zero otherwise
+ * @dry: out: there was no page
  */
 struct ashlar_want {
 	struct mm_struct *mm;
@@ -96,9 +111,14 @@ struct ashlar_want {
 	bool strict;
 	enum ashlar_effort effort;
 	nodemask_t allowed;
+	bool again;
 	bool hit;
 	struct ashlar_stock stock;
+	bool dry;
 };
+
+/* The node to begin with: @want->nid, or the nearest allowed; or NUMA_NO_NODE. */
+int ashlar_want_first(const struct ashlar_want *want);
 
 /* Set @want->allowed to what the calling task may use on behalf of want->mm. */
 void ashlar_want_allowed(struct ashlar_want *want);
@@ -118,12 +138,15 @@ struct ashlar_extent *ashlar_extent_new(struct inode *inode,
 void ashlar_extent_unnew(struct inode *inode, struct ashlar_extent *extent);
 
 /*
- * With extent->lock: give the page back alone. It is mapped nowhere, nothing
- * refers to it, and the extent has one user.
+ * With extent->lock, and the page's lock, which it drops: give the page back
+ * alone. It is mapped nowhere, nothing refers to it, and the extent has one user.
  */
 void ashlar_extent_punch(struct inode *inode, struct ashlar_extent *extent);
 
-/* With the last reference: end the charge, give the page back. May sleep. */
+/*
+ * With the last reference: end the charge, give the page back. May sleep. @inode
+ * is not looked at for an extent without a page.
+ */
 void ashlar_extent_put(struct inode *inode, struct ashlar_extent *extent);
 
 /* The hardware reported a memory error somewhere in the extent. */

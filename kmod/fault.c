@@ -13,6 +13,7 @@
 #include "compat.h"
 #include "cow.h"
 #include "fault.h"
+#include "lazy.h"
 #include "trace.h"
 
 static unsigned long fault_index(struct vm_fault *vmf)
@@ -149,6 +150,9 @@ static vm_fault_t fault_share(struct vm_fault *vmf, struct ashlar_heap *heap,
 			mutex_unlock(&extent->lock);
 			break;
 		}
+		/* Reads as well: what they map a write may follow. */
+		if (unlikely(extent->lazy))
+			ashlar_lazy_cancel(extent);
 		ready = write ? ashlar_share_writable(look->share, sub) :
 				!!ashlar_share_page(look->share, sub);
 		if (ready)

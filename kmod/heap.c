@@ -171,7 +171,8 @@ static void heap_release(struct kref *ref)
 	bool last;
 
 	ashlar_heap_forget(heap, 0, ULONG_MAX);
-	WARN_ON_ONCE(heap->committed || heap->purged);
+	WARN_ON_ONCE(heap->committed || heap->purged ||
+		     atomic_long_read(&heap->lazy.now));
 	/* Who looks at other heaps' tables finds nothing there, but looks. */
 	down_write(&space->heaps_lock);
 	spin_lock(&space->lock);
@@ -247,11 +248,21 @@ bool ashlar_heap_whole(struct ashlar_heap *heap, unsigned long index)
 	return whole;
 }
 
-static bool is_exposed(void *entry)
+/*
+ * Who looks at a share for longer than that needs a reference, since memory
+ * pressure may take a lazy one; but what is exposed is not lazy.
+ */
+static bool is_exposed(struct ashlar_heap *heap, unsigned long index)
 {
-	struct ashlar_share *share = entry;
+	struct ashlar_share *share;
+	bool exposed;
 
-	return !xa_is_value(entry) && READ_ONCE(share->extent->exposed);
+	xa_lock(&heap->table);
+	share = xa_load(&heap->table, index);
+	exposed = share && !xa_is_value(share) &&
+		  READ_ONCE(share->extent->exposed);
+	xa_unlock(&heap->table);
+	return exposed;
 }
 
 void ashlar_heap_settle(struct ashlar_heap *heap)
@@ -262,7 +273,7 @@ void ashlar_heap_settle(struct ashlar_heap *heap)
 	mmap_assert_write_locked(heap->mm);
 	xa_for_each(&heap->table, index, share) {
 		cond_resched();
-		if (!is_exposed(share))
+		if (!is_exposed(heap, index))
 			continue;
 		if (nr && index != first + nr) {
 			ashlar_heap_unmap(heap, first, nr);
@@ -277,7 +288,7 @@ void ashlar_heap_settle(struct ashlar_heap *heap)
 		struct ashlar_extent *extent;
 
 		cond_resched();
-		if (!is_exposed(share))
+		if (!is_exposed(heap, index))
 			continue;
 		extent = share->extent;
 		mutex_lock(&extent->lock);
@@ -324,6 +335,16 @@ void ashlar_heap_unmap(struct ashlar_heap *heap, unsigned long first,
 {
 	ashlar_view_zap(heap->space->inode->i_mapping, heap->mm,
 			first * ASHLAR_PAGES, nr * ASHLAR_PAGES);
+}
+
+void ashlar_heap_unmap_counted(struct ashlar_heap *heap, unsigned long first,
+			       unsigned long nr)
+{
+	unsigned int flushes;
+
+	flushes = ashlar_view_zap(heap->space->inode->i_mapping, heap->mm,
+				  first * ASHLAR_PAGES, nr * ASHLAR_PAGES);
+	atomic_long_add(flushes, &heap->flushes);
 }
 
 void ashlar_heap_unmap_page(struct ashlar_heap *heap, unsigned long index,

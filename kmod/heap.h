@@ -18,6 +18,7 @@
 #include <linux/rwsem.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
+#include "lazy.h"
 #include "share.h"
 
 /**
@@ -62,14 +63,19 @@ struct ashlar_space {
  * @calm_round: the last round of @space->calm that saw it. Of that work alone.
  * @small_seen: some share may have small pages. Never cleared.
  * @page_copies: pages of 4 KB copied by writes of this heap
+ * @flushes: runs that FREE and PURGE unmapped, each with one flush of the TLB
+ * @lazy: counts its lazy extents
  * @table: extent index (file offset / ASHLAR_EXTENT_SIZE) to share or mark.
  *	Guarded by its xa_lock, as all members below. ASHLAR_BY_PTES marks
  *	those whose PMD holds a page table since they were shared.
+ * @frozen: a fork goes through @table: no share leaves it but by the process's
+ *	own calls and faults, which are locked out
  * @committed: extents in @table
  * @purged: purge marks in @table
  * @allocs: extents committed so far, by ALLOC and by touching purged ones
  * @frees: extents given back by FREE so far
- * @purges: extents purged so far
+ * @purges: extents purged by force so far
+ * @lazy_taken: lazy extents that the system took so far
  * @hits: of @allocs, those that were ready. @allocs == @hits + @misses.
  * @misses: of @allocs, those that had to be made
  * @copies: extents copied at a fork, because of a pin
@@ -83,13 +89,17 @@ struct ashlar_heap {
 	unsigned long calm_round;
 	bool small_seen;
 	atomic_long_t page_copies;
+	atomic_long_t flushes;
+	struct ashlar_lazy_counts lazy;
 
 	struct xarray table;
+	bool frozen;
 	unsigned long committed;
 	unsigned long purged;
 	unsigned long allocs;
 	unsigned long frees;
 	unsigned long purges;
+	unsigned long lazy_taken;
 	unsigned long hits;
 	unsigned long misses;
 	unsigned long copies;
@@ -103,9 +113,9 @@ struct ashlar_heap {
 
 #define ASHLAR_BY_PTES		XA_MARK_0
 
-static inline void *ashlar_mark_purged(const struct ashlar_share *share)
+static inline void *ashlar_mark_purged(const struct ashlar_extent *extent)
 {
-	return xa_mk_value((unsigned long)share->extent->nid << 1);
+	return xa_mk_value((unsigned long)extent->nid << 1);
 }
 
 static inline bool ashlar_is_purged(const void *entry)
@@ -211,6 +221,10 @@ void ashlar_heap_by_ptes(struct ashlar_heap *heap, unsigned long index);
 /* Unmap a run of extents from the heap's process. May sleep. */
 void ashlar_heap_unmap(struct ashlar_heap *heap, unsigned long first,
 		       unsigned long nr);
+
+/* The same for FREE and PURGE, whose flushes are counted. */
+void ashlar_heap_unmap_counted(struct ashlar_heap *heap, unsigned long first,
+			       unsigned long nr);
 
 /* Unmap one page of an extent. May sleep. */
 void ashlar_heap_unmap_page(struct ashlar_heap *heap, unsigned long index,

@@ -14,6 +14,7 @@
 
 #define ABILITIES	(ASHLAR_CAN_FORK_COW | ASHLAR_CAN_POPULATE | \
 			 ASHLAR_CAN_SNAPSHOT | ASHLAR_CAN_PUNCH | \
+			 ASHLAR_CAN_PURGE_LAZY | \
 			 (IS_ENABLED(CONFIG_MEMCG) ? ASHLAR_CAN_CHARGE : 0))
 
 static_assert(sizeof(struct ashlar_range) == 16);
@@ -24,7 +25,7 @@ static_assert(sizeof(struct ashlar_purge) == 32);
 static_assert(sizeof(struct ashlar_punch) == 32);
 static_assert(sizeof(struct ashlar_mend) == 32);
 static_assert(sizeof(struct ashlar_extent_stat) == 4);
-static_assert(sizeof(struct ashlar_stat) == 128);
+static_assert(sizeof(struct ashlar_stat) == 160);
 
 static int ashlar_call_info(union ashlar_arg *arg)
 {

@@ -38,7 +38,10 @@ struct page *ashlar_page_make(int nid, gfp_t gfp)
 	 * One clear for each change of owner: with init_on_alloc the allocator
 	 * has just done it.
 	 */
-	if (!page || want_init_on_alloc(gfp))
+	if (!page)
+		return NULL;
+	trace_ashlar_clear(nid, !want_init_on_alloc(gfp));
+	if (want_init_on_alloc(gfp))
 		return page;
 	for (i = 0; i < ASHLAR_PAGES; i++) {
 		clear_highpage(page + i);
@@ -58,6 +61,18 @@ static struct page *pool_pop(struct ashlar_pool *pool)
 		pool->nr_ready--;
 	}
 	return page;
+}
+
+static gfp_t page_gfp(enum ashlar_effort effort)
+{
+	switch (effort) {
+	case ASHLAR_HARD:
+		return ASHLAR_GFP_HARD;
+	case ASHLAR_AGAIN:
+		return ASHLAR_GFP_AGAIN;
+	default:
+		return ASHLAR_GFP_CHEAP;
+	}
 }
 
 /* From what was taken ahead; else from the pool, and more ahead. */
@@ -96,8 +111,7 @@ struct page *ashlar_pool_take(struct ashlar_pool *pool,
 		atomic_long_inc(&pool->hits);
 		return page;
 	}
-	page = ashlar_page_make(pool->nid, effort == ASHLAR_HARD ?
-				ASHLAR_GFP_HARD : ASHLAR_GFP_CHEAP);
+	page = ashlar_page_make(pool->nid, page_gfp(effort));
 	atomic_long_inc(page ? &pool->misses : &pool->fails);
 	return page;
 }
@@ -163,12 +177,21 @@ unsigned long ashlar_pool_shrink(struct ashlar_pool *pool, unsigned long nr)
 			break;
 		put_page(page);
 		freed++;
+		cond_resched();
 	}
 	if (freed) {
 		atomic_long_add(freed, &pool->shrunk);
-		trace_ashlar_shrink(pool->nid, freed);
+		trace_ashlar_shrink(pool->nid, freed, false);
 	}
 	return freed;
+}
+
+void ashlar_pool_press(struct ashlar_pool *pool)
+{
+	spin_lock(&pool->lock);
+	pool->pressure = jiffies;
+	pool->target = min(pool->target, pool->nr_ready);
+	spin_unlock(&pool->lock);
 }
 
 unsigned long ashlar_pool_wants(struct ashlar_pool *pool)
@@ -238,6 +261,7 @@ static struct ashlar_pool *pool_create(int nid, unsigned long low,
 	pool->nid = nid;
 	spin_lock_init(&pool->lock);
 	INIT_LIST_HEAD(&pool->ready);
+	INIT_LIST_HEAD(&pool->lazy);
 	INIT_LIST_HEAD(&pool->quarantine);
 	init_waitqueue_head(&pool->wait);
 	init_completion(&pool->gone);

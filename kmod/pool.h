@@ -44,6 +44,14 @@
  * @remote: of hits + misses, pages handed out though another node was asked
  * @washed: pages cleared by the worker
  * @shrunk: ready pages given back under memory pressure
+ * @lazy: extents purged lazily, the oldest first (lazy.h). Guarded by @lock.
+ * @nr_lazy: length of @lazy. Guarded by @lock, read without.
+ * @lazied: extents that became lazy. This and the next three as @nr_lazy.
+ * @lazy_cancelled: of those, touched again
+ * @lazy_taken: of those, given to the kernel: to the shrinker, the OOM notifier, or
+ *	for a caller that found no page
+ * @lazy_freed: of those, freed, purged by force, or unmapped by their process
+ * @lazy_kept: extents that lazy PURGE had to leave as they were
  * @returned: extents that came back, quarantined ones included
  * @pinned: extents that came back while something held a reference
  * @poisoned: extents that came back with a hardware memory error
@@ -55,7 +63,8 @@
  * @kobj: the node's directory in sysfs
  * @gone: completed when the last user of @kobj has left
  *
- * Balance: hits + misses == @out + @returned + pages that were given back
+ * Balance: @lazied == @nr_lazy + @lazy_cancelled + @lazy_taken + @lazy_freed;
+ * hits + misses == @out + @returned + pages that were given back
  * unused because the charge failed, each of which is counted in neither; and
  * washed == hits + nr_ready + shrunk + freed at unload.
  */
@@ -78,6 +87,13 @@ struct ashlar_pool {
 	atomic_long_t remote;
 	atomic_long_t washed;
 	atomic_long_t shrunk;
+	struct list_head lazy;
+	unsigned long nr_lazy;
+	unsigned long lazied;
+	unsigned long lazy_cancelled;
+	unsigned long lazy_taken;
+	unsigned long lazy_freed;
+	atomic_long_t lazy_kept;
 	atomic_long_t returned;
 	atomic_long_t pinned;
 	atomic_long_t poisoned;
@@ -96,6 +112,7 @@ struct ashlar_pool {
 enum ashlar_effort {
 	ASHLAR_CHEAP,	/* never reclaims, never compacts */
 	ASHLAR_HARD,	/* both: the alternative is a SIGBUS */
+	ASHLAR_AGAIN,	/* cheap, and has just given the node a page */
 };
 
 /*
@@ -161,6 +178,9 @@ bool ashlar_pool_fill(struct ashlar_pool *pool, struct page *page);
 /* Give up to @nr ready pages to the kernel; returns how many. */
 unsigned long ashlar_pool_shrink(struct ashlar_pool *pool, unsigned long nr);
 
+/* Memory is short: no refill for ten seconds. */
+void ashlar_pool_press(struct ashlar_pool *pool);
+
 /* Change watermarks. -EINVAL unless low <= high <= pages of the node. */
 int ashlar_pool_set(struct ashlar_pool *pool, unsigned long low,
 		    unsigned long high);
@@ -178,6 +198,12 @@ struct page *ashlar_page_make(int nid, gfp_t gfp);
 #define ASHLAR_GFP_CHEAP \
 	((GFP_HIGHUSER | __GFP_COMP | __GFP_NOMEMALLOC | __GFP_NOWARN | \
 	  __GFP_THISNODE) & ~__GFP_RECLAIM)
+/*
+ * The node may be at its watermarks, and does not count the page among its free
+ * ones while that is on the list of a CPU: what was given may be taken all the same.
+ */
+#define ASHLAR_GFP_AGAIN \
+	((ASHLAR_GFP_CHEAP & ~__GFP_NOMEMALLOC) | __GFP_MEMALLOC)
 #define ASHLAR_GFP_HARD \
 	(GFP_HIGHUSER | __GFP_COMP | __GFP_NOMEMALLOC | __GFP_NOWARN | \
 	 __GFP_THISNODE | __GFP_RETRY_MAYFAIL)

@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include "account.h"
 #include "cow.h"
+#include "lazy.h"
 #include "punch.h"
 #include "trace.h"
 
@@ -132,6 +133,8 @@ static long punch_locked(struct punch *punch, const unsigned long *pages)
 	err = own_alone(punch->heap, punch->index, &punch->look);
 	if (err)
 		return err;
+	/* What is kept is kept. */
+	ashlar_lazy_cancel(extent);
 	unmap_all(punch->heap, punch->index, share);
 	if (whole && ashlar_extent_referenced(extent))
 		return -EBUSY;
@@ -139,6 +142,7 @@ static long punch_locked(struct punch *punch, const unsigned long *pages)
 		punch_move(punch, pages);
 	nr = punch_smalls(punch, pages);
 	if (whole) {
+		lock_page(extent->page);
 		ashlar_extent_punch(punch->heap->space->account, extent);
 		WRITE_ONCE(extent->exposed, false);
 		nr = bitmap_weight(pages, ASHLAR_PAGES);

@@ -55,7 +55,7 @@ static bool batch_take(struct ashlar_heap *heap, struct purge_batch *batch,
 			heap->purged += keep;
 			continue;
 		}
-		xas_store(&xas, keep ? ashlar_mark_purged(share) : NULL);
+		xas_store(&xas, keep ? ashlar_mark_purged(share->extent) : NULL);
 		heap->committed--;
 		heap->purged += keep;
 		if (!batch->nr)
@@ -80,7 +80,8 @@ static void batch_drop(struct ashlar_heap *heap, struct purge_batch *batch)
 		return;
 	for (i = 0; i < batch->nr; i++)
 		ashlar_share_leave(batch->shares[i]);
-	ashlar_heap_unmap(heap, batch->from, batch->to - batch->from + 1);
+	ashlar_heap_unmap_counted(heap, batch->from,
+				  batch->to - batch->from + 1);
 	for (i = 0; i < batch->nr; i++) {
 		ashlar_space_drop(heap->space, batch->shares[i]);
 		cond_resched();

@@ -4,6 +4,7 @@
 #include <linux/slab.h>
 #include "account.h"
 #include "compat.h"
+#include "lazy.h"
 #include "share.h"
 
 static struct kmem_cache *share_cache;
@@ -98,6 +99,7 @@ void ashlar_share_leave(struct ashlar_share *share)
 	mutex_lock(&extent->lock);
 	if (extent->owner == share)
 		extent->owner = NULL;
+	ashlar_lazy_leave(extent);
 	ashlar_share_wait(share);
 	mutex_unlock(&extent->lock);
 }

@@ -73,7 +73,7 @@ void ashlar_share_wait(struct ashlar_share *share);
 
 /*
  * The share has left its table: wait for those who saw it there. When it
- * returns, no fault maps any of its pages, and nobody adds to it.
+ * returns, no fault maps any of its pages, nobody adds to it, and it is not lazy.
  */
 void ashlar_share_leave(struct ashlar_share *share);
 

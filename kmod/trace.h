@@ -51,6 +51,18 @@ DEFINE_EVENT(ashlar_run, ashlar_purge,
 	TP_ARGS(index, nr)
 );
 
+/* Of a run, @nr extents became lazy. */
+DEFINE_EVENT(ashlar_run, ashlar_lazy,
+	TP_PROTO(unsigned long index, unsigned long nr),
+	TP_ARGS(index, nr)
+);
+
+/* The lazy extent @index was touched; @nr is 1. */
+DEFINE_EVENT(ashlar_run, ashlar_cancel,
+	TP_PROTO(unsigned long index, unsigned long nr),
+	TP_ARGS(index, nr)
+);
+
 /* Pages of the extent @index were given back, @nr of 4 KB. */
 DEFINE_EVENT(ashlar_run, ashlar_punch,
 	TP_PROTO(unsigned long index, unsigned long nr),
@@ -63,8 +75,8 @@ DEFINE_EVENT(ashlar_run, ashlar_mend,
 	TP_ARGS(index, nr)
 );
 
-/* A node's pages: cleared by its worker, taken by memory pressure. */
-DECLARE_EVENT_CLASS(ashlar_node,
+/* Pages that a node's worker has made ready. */
+TRACE_EVENT(ashlar_wash,
 	TP_PROTO(int nid, unsigned long nr),
 	TP_ARGS(nid, nr),
 	TP_STRUCT__entry(
@@ -78,14 +90,37 @@ DECLARE_EVENT_CLASS(ashlar_node,
 	TP_printk("nid=%d nr=%lu", __entry->nid, __entry->nr)
 );
 
-DEFINE_EVENT(ashlar_node, ashlar_wash,
-	TP_PROTO(int nid, unsigned long nr),
-	TP_ARGS(nid, nr)
+/* A page of the node was cleared for its next owner: by us, or as it was made. */
+TRACE_EVENT(ashlar_clear,
+	TP_PROTO(int nid, bool ours),
+	TP_ARGS(nid, ours),
+	TP_STRUCT__entry(
+		__field(int, nid)
+		__field(bool, ours)
+	),
+	TP_fast_assign(
+		__entry->nid = nid;
+		__entry->ours = ours;
+	),
+	TP_printk("nid=%d ours=%d", __entry->nid, __entry->ours)
 );
 
-DEFINE_EVENT(ashlar_node, ashlar_shrink,
-	TP_PROTO(int nid, unsigned long nr),
-	TP_ARGS(nid, nr)
+/* Extents of a node were given to the kernel: lazy ones, or ready ones. */
+TRACE_EVENT(ashlar_shrink,
+	TP_PROTO(int nid, unsigned long nr, bool lazy),
+	TP_ARGS(nid, nr, lazy),
+	TP_STRUCT__entry(
+		__field(int, nid)
+		__field(unsigned long, nr)
+		__field(bool, lazy)
+	),
+	TP_fast_assign(
+		__entry->nid = nid;
+		__entry->nr = nr;
+		__entry->lazy = lazy;
+	),
+	TP_printk("nid=%d nr=%lu lazy=%d",
+		  __entry->nid, __entry->nr, __entry->lazy)
 );
 
 /* A fault was answered with a page of an extent. */

@@ -55,11 +55,13 @@ static void zap(struct vm_area_struct *vma, unsigned long start,
 		wait_for_clearing(vma->vm_mm, addr);
 }
 
-void ashlar_view_zap(struct address_space *mapping, struct mm_struct *mm,
-		     pgoff_t first, unsigned long nr)
+unsigned int ashlar_view_zap(struct address_space *mapping,
+			     struct mm_struct *mm, pgoff_t first,
+			     unsigned long nr)
 {
 	pgoff_t last = first + nr - 1;
 	struct vm_area_struct *vma;
+	unsigned int views = 0;
 
 	i_mmap_lock_read(mapping);
 	for (vma = view_iter_first(&mapping->i_mmap, first, last); vma;
@@ -72,8 +74,10 @@ void ashlar_view_zap(struct address_space *mapping, struct mm_struct *mm,
 		zap(vma, vma->vm_start +
 		    ((from - vma->vm_pgoff) << PAGE_SHIFT),
 		    (to - from + 1) << PAGE_SHIFT);
+		views++;
 	}
 	i_mmap_unlock_read(mapping);
+	return views;
 }
 
 bool ashlar_view_covers(struct address_space *mapping, struct mm_struct *mm,

@@ -10,9 +10,13 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 
-/* Unmap @nr pages from file page @first on from @mm; one TLB flush per VMA. */
-void ashlar_view_zap(struct address_space *mapping, struct mm_struct *mm,
-		     pgoff_t first, unsigned long nr);
+/*
+ * Unmap @nr pages from file page @first on from @mm; one TLB flush per VMA.
+ * Returns the number of these.
+ */
+unsigned int ashlar_view_zap(struct address_space *mapping,
+			     struct mm_struct *mm, pgoff_t first,
+			     unsigned long nr);
 
 /* True if @mm maps any of @nr pages from file page @first on. */
 bool ashlar_view_covers(struct address_space *mapping, struct mm_struct *mm,

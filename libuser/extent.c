@@ -130,9 +130,7 @@ void extent_mend(struct pageheap *h, struct extent *e)
 /* longest has to be found again: what was the longest run got shorter. */
 #define LONGEST_UNKNOWN	UINT16_MAX
 
-/* Pages that count as dirty: some may be muzzy, and are so no more. */
-static void extent_not_muzzy(struct pageheap *h, struct extent *e, unsigned int first,
-			     unsigned int n)
+void extent_not_muzzy(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
 {
 	unsigned int was = bits_count_range(&e->muzzy, first, n);
 
@@ -153,6 +151,22 @@ void extent_make_muzzy(struct pageheap *h, struct extent *e, unsigned int first,
 	h->stats.muzzy += fresh;
 	h->stats.dirty -= fresh;
 	h->stats.lazily += fresh;
+}
+
+void extent_gone(struct pageheap *h, struct extent *e)
+{
+	h->stats.untouched -= extent_untouched(e);
+	h->stats.dirty -= e->ndirty - e->nmuzzy;
+	h->stats.muzzy -= e->nmuzzy;
+	h->stats.extents--;
+	h->stats.huge -= extent_is_huge(e);
+	h->stats.device -= e->source->recommit;
+	h->stats.pieces -= extent_punches(e) && !extent_is_huge(e);
+	h->stats.retained++;
+	bits_clear_range(&e->dirty, 0, EXTENT_PAGES);
+	bits_clear_range(&e->muzzy, 0, EXTENT_PAGES);
+	e->ndirty = e->nmuzzy = 0;
+	e->state = EXTENT_RETAINED;
 }
 
 bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)

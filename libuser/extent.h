@@ -101,6 +101,12 @@ bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsign
 /* Free dirty pages become muzzy. */
 void extent_make_muzzy(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n);
 
+/* Muzzy pages are dirty again: the kernel takes them no more. */
+void extent_not_muzzy(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n);
+
+/* A free extent that had memory has none, but keeps its address. */
+void extent_gone(struct pageheap *h, struct extent *e);
+
 /* Pages become free and dirty. */
 void extent_unuse(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n);
 

@@ -146,8 +146,34 @@ static bool commit_alike(struct pageheap *h, struct extent *e, size_t n)
 	return done == n;
 }
 
+static bool is_loan(const struct extent *e)
+{
+	return e->state == EXTENT_LIVE && e->nmuzzy && e->source->take_back;
+}
+
+/* Muzzy extents from @e on, of one source: what the kernel cannot give back is gone. */
+static void take_back(struct pageheap *h, struct extent *e, size_t n)
+{
+	size_t got = e->source->take_back(extent_addr(e), n << EXTENT_SHIFT, h->node) >> EXTENT_SHIFT;
+
+	for (size_t i = 0; i < n; i++) {
+		if (i < got)
+			extent_not_muzzy(h, e + i, 0, EXTENT_PAGES);
+		else
+			extent_gone(h, e + i);
+		extent_settle(h, e + i);
+	}
+}
+
 static bool commit_extents(struct pageheap *h, struct extent *e, size_t n)
 {
+	for (size_t i = 0, run; i < n; i += run) {
+		for (run = 1; i + run < n && is_loan(e + i) && is_loan(e + i + run) &&
+			      e[i + run].source == e[i].source; run++)
+			;
+		if (is_loan(e + i))
+			take_back(h, e + i, run);
+	}
 	for (size_t i = 0, run; i < n; i += run) {
 		for (run = 1; i + run < n && e[i + run].state == e[i].state &&
 			      e[i + run].source == e[i].source; run++)

@@ -213,19 +213,8 @@ static void finish_whole(struct pageheap *h, struct extent *e, enum outcome got)
 	if (got == MUZZY) {
 		extent_make_muzzy(h, e, 0, EXTENT_PAGES);
 	} else if (got == GONE) {
-		h->stats.untouched -= extent_untouched(e);
-		h->stats.dirty -= e->ndirty - e->nmuzzy;
-		h->stats.muzzy -= e->nmuzzy;
 		h->stats.purged += e->ndirty;
-		h->stats.extents--;
-		h->stats.huge -= extent_is_huge(e);
-		h->stats.device -= e->source->recommit;
-		h->stats.pieces -= extent_punches(e) && !extent_is_huge(e);
-		h->stats.retained++;
-		bits_clear_range(&e->dirty, 0, EXTENT_PAGES);
-		bits_clear_range(&e->muzzy, 0, EXTENT_PAGES);
-		e->ndirty = e->nmuzzy = 0;
-		e->state = EXTENT_RETAINED;
+		extent_gone(h, e);
 	}
 	extent_settle(h, e);
 }

@@ -71,6 +71,13 @@ struct source {
 	 * False if the system refused, or had no memory. With punch.
 	 */
 	bool (*mend)(char *addr, size_t len);
+
+	/*
+	 * What was purged lazily is to be used again: afterwards no touch fails for
+	 * want of memory. Returns the bytes that have it, from the front; contents are
+	 * as they were, or zero. NULL where a touch is enough.
+	 */
+	size_t (*take_back)(char *addr, size_t len, unsigned int node);
 };
 
 extern const struct source source_anon;

@@ -43,6 +43,9 @@ static struct stat dev_id;	/* what the descriptor was when it was opened */
 static bool dev_refused;	/* no such device: not tried again */
 static bool dev_used;		/* something is or was mapped from it */
 
+/* The device purges lazily. */
+static _Atomic bool dev_lazy;
+
 /* The first byte of the device that was mapped: it names the heap. 0: none yet. */
 static _Atomic uintptr_t dev_first;
 
@@ -55,8 +58,12 @@ static bool speaks_ashlar(int fd)
 {
 	struct ashlar_info info = { .size = sizeof(info) };
 
-	return ioctl(fd, ASHLAR_IOC_INFO, &info) == 0 && info.extent_size == EXTENT_SIZE &&
-	       (info.abilities & ASHLAR_CAN_FORK_COW);
+	if (ioctl(fd, ASHLAR_IOC_INFO, &info) || info.extent_size != EXTENT_SIZE ||
+	    !(info.abilities & ASHLAR_CAN_FORK_COW))
+		return false;
+	atomic_store_explicit(&dev_lazy, info.abilities & ASHLAR_CAN_PURGE_LAZY,
+			      memory_order_relaxed);
+	return true;
 }
 
 static int open_device(void)
@@ -124,12 +131,12 @@ static bool map_range(int fd, char *addr, size_t len)
 	return true;
 }
 
-static size_t commit_from(int fd, char *addr, size_t len, int node)
+static size_t commit_from(int fd, char *addr, size_t len, int node, uint32_t flags)
 {
 	struct ashlar_range range = { .addr = (uintptr_t)addr, .length = len };
 	struct ashlar_alloc arg = {
 		.size = sizeof(arg),
-		.flags = numa_strict() ? ASHLAR_ALLOC_STRICT : 0,
+		.flags = flags | (numa_strict() ? ASHLAR_ALLOC_STRICT : 0),
 		.ranges = (uintptr_t)&range,
 		.nr_ranges = 1,
 		.node = node,
@@ -144,7 +151,7 @@ static size_t commit_from(int fd, char *addr, size_t len, int node)
  * From the nodes that may serve, the heap's own first; where they are to take turns, extent by
  * extent. errno is ENXIO where the device is not mapped yet.
  */
-static size_t commit_at(int fd, char *addr, size_t len, unsigned int node)
+static size_t commit_at(int fd, char *addr, size_t len, unsigned int node, uint32_t flags)
 {
 	size_t step = ash_numa.rule == NUMA_SPREAD ? EXTENT_SIZE : len, done = 0, want;
 	int from;
@@ -153,7 +160,7 @@ static size_t commit_at(int fd, char *addr, size_t len, unsigned int node)
 		want = min(done + step, len);
 		for (unsigned int i = 0; done < want && (from = numa_choice(node, i)) != NUMA_NO_MORE; i++) {
 			errno = 0;
-			done += commit_from(fd, addr + done, want - done, from);
+			done += commit_from(fd, addr + done, want - done, from, flags);
 			if (errno == ENXIO)
 				break;
 		}
@@ -183,17 +190,17 @@ static size_t dev_commit(char *addr, size_t len, size_t room, unsigned int node,
 	 * An extent that was the device's stays mapped by it; a fresh one is
 	 * not ours yet (ENXIO). Try first: it is the common case.
 	 */
-	done = commit_at(fd, addr, len, node);
+	done = commit_at(fd, addr, len, node, 0);
 	if (done < len && errno == ENXIO &&
 	    map_range(fd, addr + done, min(round_up(len - done, CHUNK), len - done + room)))
-		done += commit_at(fd, addr + done, len - done, node);
+		done += commit_at(fd, addr + done, len - done, node, 0);
 	if (done < len)
 		leave_range(addr + done, len - done, node);
 	errno = saved;
 	return done;
 }
 
-static bool dev_purge(const struct source_range *ranges, unsigned int n)
+static bool purge_as(const struct source_range *ranges, unsigned int n, uint32_t flags)
 {
 	struct ashlar_range r[SOURCE_DEVICE_BATCH];
 	int saved = errno, fd = source_device_fd();
@@ -203,7 +210,7 @@ static bool dev_purge(const struct source_range *ranges, unsigned int n)
 		unsigned int k = 0;
 		struct ashlar_purge arg = {
 			.size = sizeof(arg),
-			.flags = ASHLAR_PURGE_FORCED,
+			.flags = flags,
 			.ranges = (uintptr_t)r,
 		};
 
@@ -261,6 +268,26 @@ static bool dev_mend(char *addr, size_t len)
 	return ok;
 }
 
+static bool dev_purge(const struct source_range *ranges, unsigned int n)
+{
+	return purge_as(ranges, n, ASHLAR_PURGE_FORCED);
+}
+
+static bool dev_purge_lazy(const struct source_range *ranges, unsigned int n)
+{
+	return atomic_load_explicit(&dev_lazy, memory_order_relaxed) &&
+	       purge_as(ranges, n, ASHLAR_PURGE_LAZY);
+}
+
+static size_t dev_take_back(char *addr, size_t len, unsigned int node)
+{
+	int saved = errno, fd = source_device_fd();
+	size_t done = fd < 0 ? 0 : commit_at(fd, addr, len, node, ASHLAR_ALLOC_KEEP);
+
+	errno = saved;
+	return done;
+}
+
 size_t source_device_lazy(void)
 {
 	uintptr_t at = atomic_load_explicit(&dev_first, memory_order_relaxed);
@@ -300,4 +327,6 @@ const struct source source_device = {
 	.purge = dev_purge,
 	.punch = dev_punch,
 	.mend = dev_mend,
+	.purge_lazy = dev_purge_lazy,
+	.take_back = dev_take_back,
 };

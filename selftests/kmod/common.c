@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "common.h"
@@ -91,10 +92,16 @@ int dev_free(int fd, void *addr, size_t n, size_t *done)
 
 int dev_purge(int fd, void *addr, size_t n, size_t *done)
 {
+	return dev_purge_as(fd, addr, n, ASHLAR_PURGE_FORCED, done);
+}
+
+int dev_purge_as(int fd, void *addr, size_t n, unsigned int flags,
+		 size_t *done)
+{
 	struct ashlar_range range = { (uintptr_t)addr, n * EXTENT };
 	struct ashlar_purge arg = {
 		.size = sizeof(arg),
-		.flags = ASHLAR_PURGE_FORCED,
+		.flags = flags,
 		.ranges = (uintptr_t)&range,
 		.nr_ranges = 1,
 	};
@@ -185,6 +192,55 @@ bool file_write(const char *path, const char *text)
 	if (fd >= 0)
 		close(fd);
 	return ok;
+}
+
+bool mkdir_once(const char *path)
+{
+	return !mkdir(path, 0755) || errno == EEXIST;
+}
+
+#define TRACING "/sys/kernel/tracing/"
+
+static bool trace_switch(const char *event, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), TRACING "events/ashlar/%s/enable", event);
+	return file_write(path, value);
+}
+
+bool trace_begin(const char *event)
+{
+	/* Truncating the file empties the buffer. */
+	int fd = open(TRACING "trace", O_WRONLY | O_TRUNC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 && trace_switch(event, "1");
+}
+
+void trace_end(const char *event)
+{
+	trace_switch(event, "0");
+}
+
+long trace_lines(const char *text, long *first, long *last)
+{
+	FILE *file = fopen(TRACING "trace", "r");
+	long number, lines = 0;
+	char line[512];
+
+	for (number = 0; file && fgets(line, sizeof(line), file); number++) {
+		if (!strstr(line, text))
+			continue;
+		if (!lines++ && first)
+			*first = number;
+		if (last)
+			*last = number;
+	}
+	if (file)
+		fclose(file);
+	return lines;
 }
 
 long node_value(int node, const char *name)

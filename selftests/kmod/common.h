@@ -26,6 +26,8 @@ int dev_alloc_on(int fd, void *addr, size_t n, int node, unsigned int flags,
 		 size_t *done);
 int dev_free(int fd, void *addr, size_t n, size_t *done);
 int dev_purge(int fd, void *addr, size_t n, size_t *done);
+int dev_purge_as(int fd, void *addr, size_t n, unsigned int flags,
+		 size_t *done);
 int dev_stat(int fd, void *addr, struct ashlar_stat *stat);
 struct ashlar_extent_stat dev_extent(int fd, void *addr);
 int dev_call(int fd, unsigned long command, void *arg);
@@ -45,6 +47,16 @@ bool node_write(int node, const char *name, long value);
 /* A number in any file; -1 if it cannot be read. */
 long file_number(const char *path);
 bool file_write(const char *path, const char *text);
+
+bool mkdir_once(const char *path);
+
+/*
+ * Trace one event of ours from now on. trace_lines() tells in how many lines of
+ * the trace a text is found, and the numbers of the first and the last of them.
+ */
+bool trace_begin(const char *event);
+void trace_end(const char *event);
+long trace_lines(const char *text, long *first, long *last);
 
 /* All bytes of [p, p + size) are value. */
 bool bytes_are(const void *p, int value, size_t size);

@@ -89,7 +89,7 @@ static char *page_at(int page)
 
 static void check_page(int page)
 {
-	int should = access_signal(page, false), is, i;
+	int should = access_signal(page, false), is, i, sub;
 	struct content *content = content_at(page);
 	uint32_t value = 0, *tag;
 
@@ -103,9 +103,17 @@ static void check_page(int page)
 		/* A touch of a purged extent brings a zeroed one. */
 		if (content->state == PURGED)
 			model_zero(content, OWNED);
-		tag = &content->tag[model.view[page].page % PAGES];
-		if (value != *tag && !value && content->lazy)
-			model_zero(content, OWNED);
+		sub = model.view[page].page % PAGES;
+		tag = &content->tag[sub];
+		content->touched = true;
+		if (content->lazy && *tag && !content->since[sub]) {
+			if (!value)
+				model_vanished(content);
+			/* Still there, and cancelled by our look. */
+			content->lazy = false;
+		}
+		if (!value && content->vague)
+			*tag = 0;
 		if (value != *tag)
 			wrong("page %d holds %#x, not %#x", page, value, *tag);
 	}
@@ -117,6 +125,20 @@ static void call_check(void)
 
 	for (page = below(64); page < SLOTS * PAGES; page += 1 + below(64))
 		check_page(page);
+}
+
+/* The extent of this page was touched: look whether it had been taken before. */
+static void lazy_settle(int page)
+{
+	struct content *content = content_at(page);
+	int i, other = page - page % PAGES;
+
+	content->touched = true;
+	for (i = 0; i < PAGES && content->lazy; i++)
+		if (content_at(other + i) == content &&
+		    content->tag[model.view[other + i].page % PAGES] &&
+		    !access_signal(other + i, false))
+			check_page(other + i);
 }
 
 /* A store, or the same through get_user_pages. */
@@ -164,16 +186,10 @@ static void call_write(void)
 		if (content->state == PURGED)
 			model_zero(content, OWNED);
 		content->tag[model.view[page].page % PAGES] = tag;
+		content->since[model.view[page].page % PAGES] = true;
 		/* The write cancelled it, or came to a new one. */
-		if (content->lazy) {
-			int i, other = page - page % PAGES;
-
-			for (i = 0; i < PAGES; i += 7)
-				if (content_at(other + i) == content &&
-				    !access_signal(other + i, false))
-					check_page(other + i);
-			content->lazy = false;
-		}
+		if (content->lazy)
+			lazy_settle(page);
 	}
 }
 
@@ -325,16 +341,26 @@ static int range_slot(const struct ashlar_range *range)
 	return (range->addr - (uintptr_t)area) / EXTENT;
 }
 
-/* What one more extent would answer: 0, -EEXIST, -ENXIO. */
-static int alloc_slot(int slot, bool commit)
+/*
+ * What one more extent would answer: 0, -EEXIST, -ENXIO. @done: it was done, and
+ * the model follows. A lazy one is there, or was taken: only the call can tell.
+ */
+static int alloc_slot(int slot, bool done, bool keep)
 {
 	struct content *content = content_at(slot * PAGES);
 
 	if (!slot_whole(slot))
 		return -ENXIO;
-	if (content->state == OWNED)
+	if (content->state == OWNED && keep) {
+		/* Zero or not, it stays so: a look tells which. */
+		if (done && content->lazy)
+			lazy_settle(slot * PAGES);
+		return 0;
+	}
+	if (content->state == OWNED &&
+	    !(content->lazy && !content->touched && done))
 		return -EEXIST;
-	if (commit)
+	if (done)
 		model_zero(content, OWNED);
 	return 0;
 }
@@ -344,7 +370,8 @@ static void call_alloc(void)
 	struct ashlar_range ranges[3];
 	struct ashlar_alloc alloc = {
 		.size = sizeof(alloc),
-		.flags = below(2) ? ASHLAR_ALLOC_POPULATE : 0,
+		.flags = (below(2) ? ASHLAR_ALLOC_POPULATE : 0) |
+			 (below(3) ? 0 : ASHLAR_ALLOC_KEEP),
 		.ranges = (uintptr_t)ranges, .nr_ranges = some_ranges(ranges),
 		.node = below(2) ? ASHLAR_NODE_LOCAL : 0,
 	};
@@ -356,7 +383,8 @@ static void call_alloc(void)
 		for (k = 0; k < ranges[i].length / EXTENT; k++) {
 			int slot = range_slot(&ranges[i]) + k;
 
-			should = alloc_slot(slot, done < alloc.done);
+			should = alloc_slot(slot, done < alloc.done,
+					    alloc.flags & ASHLAR_ALLOC_KEEP);
 			if (should || done == alloc.done)
 				goto stopped;
 			done++;
@@ -381,9 +409,14 @@ static void call_give(bool keep, unsigned int flags)
 	};
 	bool lazy = keep && flags == ASHLAR_PURGE_LAZY, in[SLOTS] = {};
 	int err, slot, should = 0;
-	uint64_t done = 0;
+	uint64_t done = 0, most = 0;
 	unsigned int i;
 
+	/* Know what is there before it may vanish again. */
+	for (slot = 0; slot < SLOTS && lazy; slot++)
+		if (content_at(slot * PAGES) && content_at(slot * PAGES)->lazy &&
+		    content_at(slot * PAGES)->touched)
+			lazy_settle(slot * PAGES);
 	err = dev_call(any_fd(), keep ? ASHLAR_IOC_PURGE : ASHLAR_IOC_FREE, &arg);
 	for (i = 0; i < arg.nr_ranges; i++)
 		for (slot = range_slot(&ranges[i]);
@@ -402,19 +435,24 @@ static void call_give(bool keep, unsigned int flags)
 
 		if (!in[slot] || content->state == NONE)
 			continue;
-		if (lazy) {
-			content->lazy = content->state == OWNED;
+		if (lazy && content->state == OWNED) {
+			model_lazy(content);
+			most++;
+		} else if (lazy) {
+			continue;
 		} else if (!keep) {
 			content->state = NONE;
+			content->lazy = false;
 			done++;
+			most++;
 		} else if (content->state == OWNED) {
+			/* A lazy one may be gone already. */
+			done += !content->lazy;
+			most++;
 			model_zero(content, PURGED);
-			done++;
 		}
 	}
-	/* A lazy one may be gone already. */
-	if (!err && !lazy && arg.done != done &&
-	    !(abilities & ASHLAR_CAN_PURGE_LAZY))
+	if (!err && (arg.done < done || arg.done > most))
 		wrong("%s did %llu, the model %llu", keep ? "PURGE" : "FREE",
 		      arg.done, (unsigned long long)done);
 }
@@ -533,6 +571,10 @@ static void call_pin(void)
 
 static void call_levels(void)
 {
+	if (below(2)) {
+		file_write("/proc/sys/vm/drop_caches", "2");
+		return;
+	}
 	node_write(0, "low", 0);
 	node_write(0, "high", below(24));
 	node_write(0, "low", 2);

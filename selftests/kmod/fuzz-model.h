@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include "common.h"
 
@@ -28,11 +29,18 @@ struct view {
 	uint16_t page;	/* of the file */
 };
 
-/* tag: what the first and the last word of each page hold; 0: zero. */
+/*
+ * tag: what the first and the last word of each page hold; 0: zero. A lazy extent
+ * may have turned to zero, all of it at once but for what was written since; once
+ * it is touched it can no more, but it takes a look to know whether it has.
+ */
 struct content {
 	enum state state;
-	bool lazy;	/* may turn to zero, all of it at once */
+	bool lazy;
+	bool touched;
+	bool vague;	/* lazy twice, with no look between: any page may be zero */
 	uint32_t tag[PAGES];
+	bool since[PAGES];	/* written after it became lazy */
 };
 
 struct model {
@@ -111,9 +119,28 @@ static void model_zero(struct content *content, enum state state)
 	int i;
 
 	content->state = state;
-	content->lazy = false;
+	content->lazy = content->vague = false;
 	for (i = 0; i < PAGES; i++)
 		content->tag[i] = 0;
+}
+
+static void model_lazy(struct content *content)
+{
+	content->vague |= content->lazy && content->touched;
+	memset(content->since, 0, sizeof(content->since));
+	content->lazy = true;
+	content->touched = false;
+}
+
+/* It has turned to zero. */
+static void model_vanished(struct content *content)
+{
+	int i;
+
+	for (i = 0; i < PAGES; i++)
+		if (!content->since[i])
+			content->tag[i] = 0;
+	content->lazy = false;
 }
 
 /* In a child that was just forked. */

@@ -59,7 +59,7 @@ static void *storm_thread(void *arg)
 		char *q = p + random_next(&state) % PAGES * PAGE;
 		uint32_t value;
 
-		switch (random_next(&state) % 9) {
+		switch (random_next(&state) % 11) {
 		case 0: dev_alloc_on(storm->fd, p, 1, ASHLAR_NODE_LOCAL,
 				     random_next(&state) & ASHLAR_ALLOC_POPULATE,
 				     NULL);
@@ -75,6 +75,11 @@ static void *storm_thread(void *arg)
 			break;
 		case 6: case 7:
 			word_write(q, storm->mark | (state & 0xffff));
+			break;
+		case 9: dev_purge_as(storm->fd, p, 1, ASHLAR_PURGE_LAZY, NULL);
+			break;
+		case 10: dev_alloc_on(storm->fd, p, 1, ASHLAR_NODE_LOCAL,
+				      ASHLAR_ALLOC_KEEP, NULL);
 			break;
 		case 8: if (!word_read(q, &value) && value &&
 			    (value & 0xffff0000) != storm->mark)

@@ -11,7 +11,7 @@
 cd "$(dirname "$0")" || exit 2
 
 # The order is from the ground up; unload leaves the module freshly loaded.
-[ $# -gt 0 ] || set -- uapi map zero purge numa pool fork snapshot punch pin kill cgroup \
+[ $# -gt 0 ] || set -- uapi map zero purge lazy numa pool fork snapshot punch pin kill cgroup \
 	passing inject race fuzz poison unload
 
 passed=0

@@ -163,7 +163,7 @@ TEST_F(uapi, half_readable)
 TEST_F(uapi, unknown_flags)
 {
 	/* One more than each command knows, and the highest. */
-	static const uint32_t unknown[NR_COMMANDS] = { 1, 4, 1, 4, 1, 1, 1 };
+	static const uint32_t unknown[NR_COMMANDS] = { 1, 8, 1, 4, 1, 1, 1 };
 	struct ashlar_range range;
 	union any any;
 	size_t i;
@@ -185,6 +185,8 @@ TEST_F(uapi, unknown_flags)
 	range = self->range;
 	good(3, &range, &any);
 	any.purge.flags = 0;
+	EXPECT_EQ(-EINVAL, dev_call(self->fd, ASHLAR_IOC_PURGE, &any));
+	any.purge.flags = ASHLAR_PURGE_FORCED | ASHLAR_PURGE_LAZY;
 	EXPECT_EQ(-EINVAL, dev_call(self->fd, ASHLAR_IOC_PURGE, &any));
 }
 

@@ -88,6 +88,29 @@ TEST_F(unload, refused_while_a_heap_lives)
 	ASSERT_EQ(0, load(""));
 }
 
+static bool reserve_is_six(void *arg)
+{
+	int node;
+
+	(void)arg;
+	for (node = 0; node <= nodes_highest(); node++)
+		if (node_value(node, "ready") != 6)
+			return false;
+	return true;
+}
+
+/* The reserve that a machine boots with. */
+TEST_F_TIMEOUT(unload, parameters_set_the_reserve, 120)
+{
+	ASSERT_TRUE(eventually(unloaded, NULL, 10));
+	ASSERT_EQ(0, load("pool_low=2 pool_high=6"));
+	EXPECT_EQ(2, node_value(0, "low"));
+	EXPECT_EQ(6, node_value(0, "high"));
+	EXPECT_TRUE(eventually(reserve_is_six, NULL, 60));
+	ASSERT_TRUE(eventually(unloaded, NULL, 10));
+	ASSERT_EQ(0, load(""));
+}
+
 TEST_F(unload, refused_while_a_child_lives)
 {
 	struct turn child;

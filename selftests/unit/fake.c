@@ -32,7 +32,7 @@ uint64_t __wrap_os_now_ms(void)
 /* --- sources ------------------------------------------------------------------------ */
 
 /* A byte for each extent that either has given memory to. */
-enum { NONE, ANON, DEVICE };
+enum { NONE, ANON, DEVICE, TAKEN };
 static struct {
 	char *addr;
 	int owner;
@@ -65,7 +65,7 @@ static size_t give(char *addr, size_t len, size_t *left, int owner)
 	for (size_t i = 0; i < n; i++) {
 		int *who = owner_of(addr + (i << EXTENT_SHIFT));
 
-		wrong_unless(*who == NONE);
+		wrong_unless(*who == NONE || *who == TAKEN);
 		*who = owner;
 	}
 	if (*left != SIZE_MAX)
@@ -103,7 +103,7 @@ static bool take_back(const struct source_range *ranges, unsigned int n, int own
 		for (char *at = addr - (uintptr_t)addr % EXTENT_SIZE; at < end; at += EXTENT_SIZE) {
 			int *who = owner_of(at);
 
-			wrong_unless(*who == owner);
+			wrong_unless(*who == owner || (*who == TAKEN && owner == DEVICE));
 			if (owner == DEVICE) {
 				*who = NONE;
 				/* Whoever touches it without a commit is caught. */
@@ -138,6 +138,45 @@ static bool anon_purge_lazy(const struct source_range *ranges, unsigned int n)
 			madvise(addr, PAGE_SIZE, MADV_DONTNEED);
 	}
 	return true;
+}
+
+/* Whoever touches one that was taken, without having asked for it, is caught. */
+static bool device_purge_lazy(const struct source_range *ranges, unsigned int n)
+{
+	static size_t turn;
+
+	if (fake.lazy_fails)
+		return false;
+	for (unsigned int i = 0; i < n; i++) {
+		char *addr = ranges[i].addr, *end = addr + ranges[i].len;
+
+		wrong_unless(ranges[i].len && !((uintptr_t)addr % EXTENT_SIZE));
+		fake.lazy_bytes += ranges[i].len;
+		for (; addr < end; addr += EXTENT_SIZE) {
+			wrong_unless(*owner_of(addr) == DEVICE);
+			if (!fake.lazy_every || ++turn % fake.lazy_every)
+				continue;
+			*owner_of(addr) = TAKEN;
+			madvise(addr, EXTENT_SIZE, MADV_DONTNEED);
+			mprotect(addr, EXTENT_SIZE, PROT_NONE);
+		}
+	}
+	return true;
+}
+
+static size_t device_take_back(char *addr, size_t len, unsigned int node)
+{
+	size_t done = 0;
+
+	(void)node;
+	for (; done < len; done += EXTENT_SIZE, fake.taken_back++) {
+		int *who = owner_of(addr + done);
+
+		wrong_unless(*who == DEVICE || *who == TAKEN);
+		if (*who == TAKEN && !give(addr + done, EXTENT_SIZE, &fake.device_left, DEVICE))
+			break;
+	}
+	return done;
 }
 
 static bool device_purge(const struct source_range *ranges, unsigned int n)
@@ -189,6 +228,7 @@ const struct source source_device = {
 	.name = "device", .purge_unit = EXTENT_SIZE, .recommit = true,
 	.ready = device_ready, .commit = device_commit, .purge = device_purge,
 	.punch = device_punch, .mend = device_mend,
+	.purge_lazy = device_purge_lazy, .take_back = device_take_back,
 };
 
 size_t source_device_lazy(void)

@@ -25,6 +25,7 @@ struct fake {
 	bool purge_fails;
 	bool lazy_fails;	/* the kernel has no lazy purge */
 	char *shared;		/* an extent that the device neither punches nor mends */
+	size_t lazy_every;	/* every so manieth lazy extent of the device is taken */
 	bool os_fails;		/* os_commit(): no memory for maps and records */
 	uint64_t now;		/* ms */
 	/* Called while pages are on their way back: no lock is held then. */
@@ -34,6 +35,7 @@ struct fake {
 	size_t punches, punched_pages, mends;
 	size_t commits, purges, purged_ranges, purged_bytes;
 	size_t lazy_bytes;	/* purged lazily */
+	size_t taken_back;	/* extents of the device asked for again */
 	size_t wrong;		/* requests that no caller may make; 0 */
 };
 

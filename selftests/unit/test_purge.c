@@ -255,6 +255,67 @@ Test(purge, muzzy_whole_extents)
 	cr_assert_eq(fake.wrong, 0);
 }
 
+/* The device's extents: what the system took is asked for before it is used. */
+Test(purge, muzzy_of_the_device_is_asked_for)
+{
+	struct pageheap_stats s;
+	char *p, *q;
+	bool zeroed;
+
+	conf.source = SOURCE_AUTO;
+	fake.device = true;
+	fake.lazy_every = 2;
+	q = pageheap_alloc_huge(heap, EXTENT_PAGES, EXTENT_SIZE, NULL);	/* anonymous: the first */
+	p = pageheap_alloc_huge(heap, 6 * EXTENT_PAGES, EXTENT_SIZE, NULL);
+	memset(p, 1, 6 * EXTENT_SIZE);
+	pageheap_set_decay(heap, 0);
+	pageheap_set_muzzy_decay(heap, -1);
+	pageheap_free(p, 6 * EXTENT_PAGES);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert(muzzy() == 6 * EXTENT_PAGES && fake.lazy_bytes == 6 * EXTENT_SIZE);
+	/* A part of an extent takes back all of it. */
+	cr_assert_eq(pageheap_alloc(heap, 3, 1, &zeroed), p);
+	cr_assert_not(zeroed);
+	memset(p, 2, 3 * PAGE_SIZE);
+	pageheap_stats(heap, &s);
+	cr_assert(fake.taken_back == 1 && s.muzzy == 5 * EXTENT_PAGES && s.dirty == EXTENT_PAGES - 3, "%zu %zu %zu", fake.taken_back, s.muzzy, s.dirty);
+	cr_assert_eq(pageheap_alloc_huge(heap, 4 * EXTENT_PAGES, EXTENT_SIZE, &zeroed), p + EXTENT_SIZE);
+	memset(p + EXTENT_SIZE, 3, 4 * EXTENT_SIZE);
+	cr_assert(fake.taken_back == 5 && muzzy() == EXTENT_PAGES && pageheap_consistent(heap));
+	pageheap_free(p, 3);
+	pageheap_free(p + EXTENT_SIZE, 4 * EXTENT_PAGES);
+	pageheap_free(q, EXTENT_PAGES);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert_eq(dirty(), 0);
+	purge_heap(heap, fake.now, PURGE_ALL);
+	cr_assert(muzzy() == 0 && pageheap_consistent(heap));
+	cr_assert_eq(fake.wrong, 0);
+}
+
+/* The device has no more: the heap goes on with other memory. */
+Test(purge, muzzy_of_the_device_may_be_lost)
+{
+	struct pageheap_stats s;
+	char *p;
+
+	conf.source = SOURCE_AUTO;
+	fake.device = true;
+	fake.lazy_every = 1;
+	pageheap_alloc_huge(heap, EXTENT_PAGES, EXTENT_SIZE, NULL);
+	p = pageheap_alloc_huge(heap, 4 * EXTENT_PAGES, EXTENT_SIZE, NULL);
+	memset(p, 1, 4 * EXTENT_SIZE);
+	pageheap_set_decay(heap, 0);
+	pageheap_set_muzzy_decay(heap, -1);
+	pageheap_free(p, 4 * EXTENT_PAGES);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	fake.device_left = 1;
+	cr_assert_eq(pageheap_alloc_huge(heap, 4 * EXTENT_PAGES, EXTENT_SIZE, NULL), p);
+	memset(p, 2, 4 * EXTENT_SIZE);
+	pageheap_stats(heap, &s);
+	cr_assert(s.device == 1 && s.fallbacks == 3 && s.muzzy == 0 && s.retained == 0, "%zu %zu %zu %zu", s.device, s.fallbacks, s.muzzy, s.retained);
+	cr_assert(pageheap_consistent(heap) && fake.wrong == 0);
+}
+
 Test(purge, by_force_where_there_is_no_lazy_way)
 {
 	fake.lazy_fails = true;

@@ -114,6 +114,7 @@ struct ashlar_range {
 /* ashlar_alloc.flags */
 #define ASHLAR_ALLOC_STRICT	(1U << 0)	/* from @node or not at all */
 #define ASHLAR_ALLOC_POPULATE	(1U << 1)	/* map at once: no fault at first touch */
+#define ASHLAR_ALLOC_KEEP	(1U << 2)	/* those committed stay, and lazy no more */
 
 /**
  * struct ashlar_alloc - ASHLAR_IOC_ALLOC: commit zeroed extents
@@ -128,10 +129,15 @@ struct ashlar_range {
  * Each extent reads as zero and stays committed until FREE, munmap or exit.
  * It never reclaims or compacts memory on behalf of the caller to find pages.
  *
+ * ASHLAR_ALLOC_KEEP, with ASHLAR_CAN_PURGE_LAZY, is for memory that was purged
+ * lazily and is to be used again, and a SIGBUS must not be: an extent that is
+ * still there is counted as done and keeps its contents; for one that the system
+ * took there is a zeroed one, or ENOMEM. Afterwards no purge is pending.
+ *
  * Errors, besides the general ones:
  *  ENOMEM	no huge page at hand on an allowed node, a memory cgroup's
  *		limit, or the module's own limit; fall back, or try later
- *  EEXIST	the extent is already committed
+ *  EEXIST	the extent is already committed, and not ASHLAR_ALLOC_KEEP
  *  ENODEV	@node does not exist or has no memory
  *  EPERM	ASHLAR_ALLOC_STRICT and @node is outside the caller's cpuset
  */
@@ -184,8 +190,15 @@ struct ashlar_free {
  * a purged extent does the same with an errno, so that a caller who cannot
  * take a SIGBUS calls it before the next use.
  *
- * LAZY: the contents may vanish from now on; a write before that cancels the
- * purge. Only with ASHLAR_CAN_PURGE_LAZY.
+ * LAZY: the contents of each extent may vanish from now on, all at once; then it
+ * is as if purged by FORCED. Until then it keeps contents and charge. A touch
+ * before that, by the process or on its behalf, be it a read, cancels the purge;
+ * ALLOC with ASHLAR_ALLOC_KEEP does so too, and cannot end in SIGBUS. The ranges
+ * are unmapped, with one TLB flush per contiguous run. The system takes lazy
+ * extents before anything else when it is short of memory, and for ALLOC where a
+ * node has no other. @done counts the extents that are lazy now; those that are
+ * shared since a fork, in small pages, or pinned are left as they are. In a child
+ * after fork() they are as if taken. Only with ASHLAR_CAN_PURGE_LAZY.
  *
  * In a child after fork() a purge has no effect on the parent, and the reverse.
  */
@@ -293,16 +306,20 @@ struct ashlar_extent_stat {
  * @committed: out: extents with memory, shared ones included
  * @shared: out: of those, the ones shared since a fork
  * @purged: out: extents purged by force and not used since
- * @lazy: out: extents purged lazily and not yet taken or touched
+ * @lazy: out: of @committed, the ones purged lazily and not yet taken or touched
  * @allocs: out: extents committed since the heap began
  * @frees: out: extents given back by FREE since then
- * @purges: out: extents purged since then
+ * @purges: out: extents purged by force since then
  * @hits: out: of @allocs, how many were ready in the pool
  * @misses: out: of @allocs, how many had to be made
  * @copies: out: extents copied at a fork, because something had them pinned
  * @small: out: pages of 4 KB that the heap holds beside its extents: what it
  *	wrote, or saw before another process wrote, in shared extents
  * @page_copies: out: pages of 4 KB copied by this heap's writes after a fork
+ * @lazied: out: extents that became lazy since the heap began
+ * @lazy_cancelled: out: of @lazied, those that were touched again
+ * @lazy_taken: out: of @lazied, those that the system took
+ * @flushes: out: runs that FREE and PURGE have unmapped, with a TLB flush each
  */
 struct ashlar_stat {
 	__u32 size;
@@ -322,5 +339,9 @@ struct ashlar_stat {
 	__aligned_u64 copies;
 	__aligned_u64 small;
 	__aligned_u64 page_copies;
+	__aligned_u64 lazied;
+	__aligned_u64 lazy_cancelled;
+	__aligned_u64 lazy_taken;
+	__aligned_u64 flushes;
 };
 #endif /* _UAPI_LINUX_ASHLAR_H */
