@@ -372,7 +372,7 @@ TEST_F_TIMEOUT(pool, one_clear_per_owner, 120)
  */
 TEST_F_TIMEOUT(pool, out_of_memory, 120)
 {
-	long first, last, taken = node_value(0, "lazy_taken");
+	long first = 0, last = 0, taken = node_value(0, "lazy_taken");
 	int fd = dev_open();
 	char *p = dev_map(fd, 4);
 	pid_t victim;
@@ -380,6 +380,7 @@ TEST_F_TIMEOUT(pool, out_of_memory, 120)
 	ASSERT_EQ(0, dev_alloc_on(fd, p, 4, 0, ASHLAR_ALLOC_STRICT, NULL));
 	ASSERT_TRUE(fill_to(6));
 	ASSERT_TRUE(eventually(worker_sleeps, NULL, 60));
+	ASSERT_EQ(0, dev_purge_as(fd, p, 4, ASHLAR_PURGE_LAZY, NULL));
 	victim = fork();
 	if (!victim) {
 		char *q = mmap(NULL, 4 * EXTENT, PROT_READ | PROT_WRITE,
@@ -391,7 +392,7 @@ TEST_F_TIMEOUT(pool, out_of_memory, 120)
 			pause();
 	}
 	usleep(200000);
-	ASSERT_EQ(0, dev_purge_as(fd, p, 4, ASHLAR_PURGE_LAZY, NULL));
+	ASSERT_EQ(4, node_value(0, "lazy"));
 	ASSERT_TRUE(trace_begin("ashlar_shrink"));
 	if (!file_write("/proc/sysrq-trigger", "f")) {
 		kill(victim, SIGKILL);
