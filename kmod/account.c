@@ -63,8 +63,9 @@ static const struct address_space_operations account_aops = {
 	.migrate_folio	= account_migrate,
 };
 
-void ashlar_inode_account(struct inode *inode)
+void ashlar_inode_account(struct inode *inode, struct ashlar_user *user)
 {
+	inode->i_private = user;
 	/* Single folios can be removed from regular files alone. */
 	inode->i_mode |= S_IFREG;
 	inode->i_mapping->a_ops = &account_aops;

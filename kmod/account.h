@@ -19,14 +19,20 @@
 #include <linux/mm.h>
 #include "pool.h"
 
+struct ashlar_user;
 struct mem_cgroup;
 
 /* Two inodes of a file system nobody can mount; undone by their iput(). */
 struct inode *ashlar_inode_get(void);
 void ashlar_inode_put(struct inode *inode);
 
-/* Make an inode one that pages are accounted in. */
-void ashlar_inode_account(struct inode *inode);
+/* Make an inode one that pages are accounted in, and limited as this user's. */
+void ashlar_inode_account(struct inode *inode, struct ashlar_user *user);
+
+static inline struct ashlar_user *ashlar_inode_user(struct inode *inode)
+{
+	return inode->i_private;
+}
 
 /**
  * ashlar_charge() - put a page under the active memory cgroup

@@ -89,7 +89,8 @@ static int clone_small(struct ashlar_heap *parent, struct ashlar_share *to,
 		struct ashlar_small *copy;
 
 		copy = ashlar_small_new(parent->space->account, parent->mm,
-					page_to_nid(small->page), false);
+					page_to_nid(small->page), false,
+					false);
 		if (!copy)
 			return -ENOMEM;
 		copy_highpage(copy->page, small->page);

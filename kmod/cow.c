@@ -286,7 +286,7 @@ static int cow_bring(struct cow *cow, enum cow_need need)
 	if (!cow->copy)
 		cow->copy = ashlar_small_new(cow->heap->space->account,
 					     cow->heap->mm, cow->extent->nid,
-					     false);
+					     false, false);
 	if (!cow->copy)
 		return -ENOMEM;
 	if (need != COW_SPARE)

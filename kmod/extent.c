@@ -2,25 +2,13 @@
 /* Taking, charging and giving back single extents; the quarantine. */
 #include <linux/cpuset.h>
 #include <linux/memcontrol.h>
-#include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include "account.h"
 #include "extent.h"
-
-static unsigned long max_extents;
-module_param(max_extents, ulong, 0644);
-MODULE_PARM_DESC(max_extents, "most extents of 2 MB in use by all processes together; 0, the default: no limit");
+#include "limit.h"
 
 static struct kmem_cache *extent_cache;
-
-/* Extents in use or in quarantine: what max_extents limits. */
-static atomic_long_t extents_held;
-
-unsigned long ashlar_max_extents(void)
-{
-	return READ_ONCE(max_extents);
-}
 
 void ashlar_want_allowed(struct ashlar_want *want)
 {
@@ -154,20 +142,21 @@ static struct ashlar_extent *extent_make_for(struct inode *inode,
 struct ashlar_extent *ashlar_extent_new(struct inode *inode,
 					struct ashlar_want *want)
 {
-	unsigned long limit = ashlar_max_extents();
+	struct ashlar_user *user = ashlar_inode_user(inode);
 	struct ashlar_extent *extent;
 
-	if (atomic_long_inc_return(&extents_held) > limit && limit)
-		goto over_limit;
+	if (!ashlar_limit_take(user, ASHLAR_PAGES, false))
+		return ERR_PTR(-ENOMEM);
 	if (want->mm == current->mm)
 		/* The kernel charges the caller unless told otherwise. */
 		extent = extent_make(inode, want);
 	else
 		extent = extent_make_for(inode, want);
-	if (extent)
+	if (extent) {
+		extent->user = user;
 		return extent;
-over_limit:
-	atomic_long_dec(&extents_held);
+	}
+	ashlar_limit_give(user, ASHLAR_PAGES);
 	return ERR_PTR(-ENOMEM);
 }
 
@@ -181,8 +170,8 @@ static void extent_free_rcu(struct rcu_head *rcu)
 static void extent_let_go(struct ashlar_extent *extent)
 {
 	put_page(extent->page);
+	ashlar_limit_give(extent->user, ASHLAR_PAGES);
 	call_rcu(&extent->rcu, extent_free_rcu);
-	atomic_long_dec(&extents_held);
 }
 
 static void quarantine(struct ashlar_pool *pool, struct ashlar_extent *extent)
@@ -225,7 +214,7 @@ void ashlar_extent_punch(struct inode *inode, struct ashlar_extent *extent)
 	atomic_long_dec(&pool->out);
 	atomic_long_inc(&pool->returned);
 	put_page(page);
-	atomic_long_dec(&extents_held);
+	ashlar_limit_give(extent->user, ASHLAR_PAGES);
 }
 
 void ashlar_extent_put(struct inode *inode, struct ashlar_extent *extent)
@@ -279,6 +268,7 @@ void ashlar_extents_exit(void)
 			/* A poisoned page is never let go, a pinned one by its pin. */
 			if (!ashlar_extent_poisoned(extent))
 				put_page(extent->page);
+			ashlar_limit_give(extent->user, ASHLAR_PAGES);
 			kmem_cache_free(extent_cache, extent);
 		}
 	}

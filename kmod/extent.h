@@ -22,6 +22,7 @@ struct ashlar_extent;
 struct ashlar_heap;
 struct ashlar_lazy_counts;
 struct ashlar_small;
+struct ashlar_user;
 struct inode;
 
 /* Small pages of a share are kept in chunks of so many. */
@@ -47,6 +48,7 @@ struct ashlar_share {
 /**
  * struct ashlar_extent - one huge page in use
  * @nid: the node it was made on. Constant.
+ * @user: whom the limits count it for. Constant.
  * @page: its head page; one reference is the extent's. NULL once it was punched;
  *	so changed under @lock, and never back.
  * @users: shares of it in the tables of heaps. 0 to 1 never happens again; 1 to
@@ -76,6 +78,7 @@ struct ashlar_share {
  */
 struct ashlar_extent {
 	int nid;
+	struct ashlar_user *user;
 	struct page *page;
 	atomic_t users;
 	refcount_t ref;
@@ -158,9 +161,6 @@ static inline bool ashlar_extent_poisoned(struct ashlar_extent *extent)
 
 /* Let go of what is no longer pinned; returns how many still are. */
 unsigned long ashlar_quarantine_check(struct ashlar_pool *pool);
-
-/* Module parameter: the most extents in use at once, 0 for no limit. */
-unsigned long ashlar_max_extents(void);
 
 int ashlar_extents_init(void);
 void ashlar_extents_exit(void);

@@ -4,6 +4,7 @@
 #include <linux/slab.h>
 #include "account.h"
 #include "heap.h"
+#include "limit.h"
 #include "view.h"
 
 /* Entries taken from a table under its lock at a time. */
@@ -22,7 +23,7 @@ void ashlar_heaps_exit(void)
 	destroy_workqueue(calm_queue);
 }
 
-struct ashlar_space *ashlar_space_create(work_func_t calm)
+struct ashlar_space *ashlar_space_create(kuid_t uid, work_func_t calm)
 {
 	struct ashlar_space *space;
 	void *err;
@@ -30,17 +31,22 @@ struct ashlar_space *ashlar_space_create(work_func_t calm)
 	space = kzalloc(sizeof(*space), ashlar_gfp_small(ASHLAR_HARD));
 	if (!space)
 		return ERR_PTR(-ENOMEM);
+	space->user = ashlar_user_get(uid);
+	if (!space->user) {
+		err = ERR_PTR(-ENOMEM);
+		goto free_space;
+	}
 	space->inode = ashlar_inode_get();
 	if (IS_ERR(space->inode)) {
 		err = space->inode;
-		goto free_space;
+		goto put_user;
 	}
 	space->account = ashlar_inode_get();
 	if (IS_ERR(space->account)) {
 		err = space->account;
 		goto put_inode;
 	}
-	ashlar_inode_account(space->account);
+	ashlar_inode_account(space->account, space->user);
 	kref_init(&space->ref);
 	spin_lock_init(&space->lock);
 	init_rwsem(&space->heaps_lock);
@@ -51,6 +57,8 @@ struct ashlar_space *ashlar_space_create(work_func_t calm)
 
 put_inode:
 	ashlar_inode_put(space->inode);
+put_user:
+	ashlar_user_put(space->user);
 free_space:
 	kfree(space);
 	return err;
@@ -65,6 +73,7 @@ static void space_release(struct kref *ref)
 	WARN_ON_ONCE(atomic_long_read(&space->nr_shared));
 	ashlar_inode_put(space->account);
 	ashlar_inode_put(space->inode);
+	ashlar_user_put(space->user);
 	kfree(space);
 }
 

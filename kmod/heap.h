@@ -24,6 +24,7 @@
 /**
  * struct ashlar_space - one open file
  * @ref: the file, each heap, and the queued work hold one
+ * @user: who opened it. Constant.
  * @inode: the file's own inode; its mapping holds the VMAs. Constant.
  * @account: the inode that extents are charged through. Constant.
  * @lock: spinlock for @heaps
@@ -38,6 +39,7 @@
  */
 struct ashlar_space {
 	struct kref ref;
+	struct ashlar_user *user;
 	struct inode *inode;
 	struct inode *account;
 	spinlock_t lock;	/* for heaps */
@@ -131,8 +133,11 @@ static inline int ashlar_purged_nid(const void *entry)
 int ashlar_heaps_init(void);
 void ashlar_heaps_exit(void);
 
-/* @calm: called from a workqueue with the space's reference, which it drops. */
-struct ashlar_space *ashlar_space_create(work_func_t calm);
+/*
+ * @uid: whom the limits count what is held for. @calm: called from a workqueue
+ * with the space's reference, which it drops.
+ */
+struct ashlar_space *ashlar_space_create(kuid_t uid, work_func_t calm);
 void ashlar_space_put(struct ashlar_space *space);
 
 /*

@@ -11,6 +11,7 @@
 #include "call.h"
 #include "extent.h"
 #include "ioctl.h"
+#include "limit.h"
 
 #define ABILITIES	(ASHLAR_CAN_FORK_COW | ASHLAR_CAN_POPULATE | \
 			 ASHLAR_CAN_SNAPSHOT | ASHLAR_CAN_PUNCH | \

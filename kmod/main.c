@@ -2,6 +2,7 @@
 /* Module and device: the ladder up at load, and down again at unload. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cred.h>
 #include <linux/mm.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -26,7 +27,8 @@ MODULE_PARM_DESC(pool_high, "ready extents that each node's worker fills up to; 
 
 static int ashlar_open(struct inode *inode, struct file *file)
 {
-	struct ashlar_space *space = ashlar_space_create(ashlar_vma_calm);
+	struct ashlar_space *space =
+		ashlar_space_create(current_fsuid(), ashlar_vma_calm);
 
 	if (IS_ERR(space))
 		return PTR_ERR(space);

@@ -63,8 +63,9 @@ static int punch_prepare(struct punch *punch, const unsigned long *pages)
 			punch->chunks[sub / ASHLAR_CHUNK] = ashlar_chunk_new();
 		if (!punch->chunks[sub / ASHLAR_CHUNK])
 			return -ENOMEM;
+		/* At a limit too: when it is done the whole page goes back. */
 		punch->smalls[sub] = ashlar_small_new(account, punch->heap->mm,
-						      extent->nid, false);
+						      extent->nid, false, true);
 		if (!punch->smalls[sub])
 			return -ENOMEM;
 		cond_resched();

@@ -27,10 +27,12 @@ struct ashlar_small {
 
 /*
  * A new one with one user; its bytes are whatever they are, unless @zero. @mm
- * pays. Tries hard: failing is a SIGBUS. NULL: no memory.
+ * pays. Tries hard: failing is a SIGBUS. @over: whatever the limits say. NULL:
+ * no memory.
  */
 struct ashlar_small *ashlar_small_new(struct inode *inode,
-				      struct mm_struct *mm, int nid, bool zero);
+				      struct mm_struct *mm, int nid, bool zero,
+				      bool over);
 
 /* One user less, which has it mapped nowhere. May sleep. */
 void ashlar_small_put(struct inode *inode, struct ashlar_small *small);

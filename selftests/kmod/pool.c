@@ -16,8 +16,6 @@
 #include "kselftest_harness.h"
 #include "common.h"
 
-#define MAX_EXTENTS "/sys/module/ashlar/parameters/max_extents"
-
 FIXTURE(pool) { long low, high; };
 
 FIXTURE_SETUP(pool)
@@ -423,27 +421,6 @@ TEST_F_TIMEOUT(pool, rate_limit, 120)
 	usleep(400000);
 	EXPECT_LE(node_value(0, "washed") - before, 2);
 	EXPECT_TRUE(eventually(ready_is, &level, 60));
-}
-
-TEST_F(pool, max_extents)
-{
-	long out = nodes_sum("out") + nodes_sum("quarantined");
-	struct ashlar_info info = { .size = sizeof(info) };
-	int fd = dev_open();
-	char *p = dev_map(fd, 8), limit[32];
-	size_t done;
-
-	snprintf(limit, sizeof(limit), "%ld", out + 3);
-	ASSERT_TRUE(file_write(MAX_EXTENTS, limit));
-	EXPECT_EQ(0, dev_call(fd, ASHLAR_IOC_INFO, &info));
-	EXPECT_EQ(out + 3, info.max_extents);
-	EXPECT_EQ(0, dev_alloc_on(fd, p, 8, 0, 0, &done));
-	EXPECT_EQ(3, done);
-	EXPECT_EQ(-ENOMEM, dev_alloc(fd, p + 3 * EXTENT, 1));
-	EXPECT_EQ(0, dev_free(fd, p, 1, NULL));
-	EXPECT_EQ(0, dev_alloc(fd, p, 1));
-	ASSERT_TRUE(file_write(MAX_EXTENTS, "0"));
-	EXPECT_EQ(0, dev_alloc(fd, p + 3 * EXTENT, 5));
 }
 
 /*

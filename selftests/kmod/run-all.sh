@@ -11,8 +11,8 @@
 cd "$(dirname "$0")" || exit 2
 
 # The order is from the ground up; unload leaves the module freshly loaded.
-[ $# -gt 0 ] || set -- uapi map zero purge lazy numa pool fork snapshot punch pin kill cgroup \
-	passing inject race fuzz poison unload
+[ $# -gt 0 ] || set -- uapi map zero purge lazy numa pool limit fork snapshot punch pin kill \
+	cgroup passing inject race fuzz poison unload
 
 passed=0
 failed=0
