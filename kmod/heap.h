@@ -7,7 +7,7 @@
  *	page, or of a small page > space->heaps_lock > i_mmap_rwsem
  *	> page-table locks
  *	page lock > the heap's table lock (xa_lock); nothing sleeps under it
- *	space->lock, pool->lock: leaves
+ *	space->lock, pool->lock, limit.c's users_lock: leaves
  */
 #ifndef ASHLAR_HEAP_H
 #define ASHLAR_HEAP_H
