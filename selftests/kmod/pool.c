@@ -121,27 +121,33 @@ TEST_F_TIMEOUT(pool, hits_and_misses, 120)
 {
 	int fd = dev_open();
 	char *p = dev_map(fd, 20);
-	long hits, misses;
+	long hits, misses, washed;
 	struct ashlar_stat stat;
 
 	ASSERT_TRUE(fill_to(8));
-	/* No refill meanwhile, nor a page that was begun before. */
+	/* No refill meanwhile, but for a page that the worker may have begun. */
 	ASSERT_TRUE(node_write(0, "low", 0));
 	ASSERT_TRUE(eventually(worker_sleeps, NULL, 60));
 	ASSERT_EQ(8, node_value(0, "ready"));
 	hits = node_value(0, "hits");
 	misses = node_value(0, "misses");
+	washed = node_value(0, "washed");
 	ASSERT_EQ(0, dev_alloc_on(fd, p, 8, 0, ASHLAR_ALLOC_STRICT, NULL));
 	EXPECT_EQ(hits + 8, node_value(0, "hits"));
 	EXPECT_EQ(misses, node_value(0, "misses"));
-	EXPECT_EQ(0, node_value(0, "ready"));
+	EXPECT_LE(node_value(0, "ready"), 1);
 	ASSERT_EQ(0, dev_alloc_on(fd, p + 8 * EXTENT, 2, 0,
 				  ASHLAR_ALLOC_STRICT, NULL));
-	EXPECT_EQ(hits + 8, node_value(0, "hits"));
-	EXPECT_EQ(misses + 2, node_value(0, "misses"));
+	hits = node_value(0, "hits") - hits;
+	misses = node_value(0, "misses") - misses;
+	washed = node_value(0, "washed") - washed;
+	/* Each extent is one or the other; what was ready and is not was a hit. */
+	EXPECT_EQ(10, hits + misses);
+	EXPECT_EQ(8 + washed, hits + node_value(0, "ready"));
+	EXPECT_GE(misses, 1);
 	ASSERT_EQ(0, dev_stat(fd, p, &stat));
-	EXPECT_EQ(8, stat.hits);
-	EXPECT_EQ(2, stat.misses);
+	EXPECT_EQ(hits, stat.hits);
+	EXPECT_EQ(misses, stat.misses);
 	EXPECT_TRUE(bytes_are(p, 0, 10 * EXTENT));
 }
 
