@@ -138,6 +138,8 @@ TEST_F_TIMEOUT(pool, hits_and_misses, 120)
 	EXPECT_LE(node_value(0, "ready"), 1);
 	ASSERT_EQ(0, dev_alloc_on(fd, p + 8 * EXTENT, 2, 0,
 				  ASHLAR_ALLOC_STRICT, NULL));
+	/* A page is counted as washed before it is ready. */
+	ASSERT_TRUE(eventually(worker_sleeps, NULL, 60));
 	hits = node_value(0, "hits") - hits;
 	misses = node_value(0, "misses") - misses;
 	washed = node_value(0, "washed") - washed;
