@@ -8,11 +8,13 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 
-# Allocators of Debian 12, by soname: libjemalloc2, libmimalloc2.0, libtcmalloc-minimal4.
+# By soname. Debian 12 has the first three: libjemalloc2, libmimalloc2.0, libtcmalloc-minimal4.
 KNOWN = {
     "jemalloc": ["libjemalloc.so.2"],
-    "mimalloc": ["libmimalloc.so.2.0", "libmimalloc.so.2"],
-    "tcmalloc": ["libtcmalloc_minimal.so.4"],
+    "mimalloc": ["libmimalloc.so.3", "libmimalloc.so.2.0", "libmimalloc.so.2"],
+    "tcmalloc": ["libtcmalloc_minimal.so.4", "libtcmalloc.so.4"],
+    "snmalloc": ["libsnmallocshim.so"],
+    "rpmalloc": ["librpmalloc.so"],
 }
 
 # Asks a library for its version in the three ways there are; run preloaded into a process of its own.
@@ -38,10 +40,11 @@ def die(sentence):
 
 
 class Allocator:
-    """A name, the library to preload, and what is known of its version."""
+    """A name, the library to preload, variables for it, and what is known of its version."""
 
-    def __init__(self, name, path):
+    def __init__(self, name, path, env=None):
         self.name = name
+        self.env = env or {}
         self.path = os.path.realpath(path)
         self.digest = self._digest()
         self.version = self._version()
@@ -60,9 +63,12 @@ class Allocator:
         if self.path.startswith(os.path.join(TOP, "build", "")):
             return "commit " + commit()
         if self.name.startswith(tuple(KNOWN)):
-            asked = subprocess.run([sys.executable, "-c", ASK], capture_output=True,
-                                   text=True, check=False,
-                                   env=dict(os.environ, LD_PRELOAD=self.path))
+            try:
+                asked = subprocess.run([sys.executable, "-c", ASK], capture_output=True,
+                                       text=True, check=False, timeout=60,
+                                       env=dict(os.environ, LD_PRELOAD=self.path))
+            except subprocess.TimeoutExpired:
+                return "sha256 " + self.digest
             if asked.returncode == 0 and asked.stdout.strip():
                 return asked.stdout.strip()
         return "sha256 " + self.digest
@@ -96,6 +102,9 @@ def add_options(parser):
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=LIBRARY",
                         help="an allocator by path; may be repeated. Takes the place of Debian's "
                         "of the same name")
+    parser.add_argument("--peers", metavar="DIRECTORY",
+                        help="every library of that directory, by the name of its file: "
+                        "DIRECTORY/rpmalloc.so is rpmalloc")
     parser.add_argument("--ashlar", default=os.path.join(TOP, "build", "libashlar.so"),
                         metavar="LIBRARY", help="the library under test (default: build/libashlar.so)")
     parser.add_argument("--only", metavar="NAME,...",
@@ -113,6 +122,12 @@ def chosen(args):
             if path:
                 paths[name] = path
                 break
+    if args.peers and not os.path.isdir(args.peers):
+        die(f"--peers {args.peers}: wanted a directory")
+    if args.peers:
+        for file in sorted(os.listdir(args.peers)):
+            if file.endswith(".so"):
+                paths[file[:-3]] = os.path.join(args.peers, file)
     for peer in args.peer:
         name, _, path = peer.partition("=")
         if not name or not os.path.isfile(path):

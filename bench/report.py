@@ -69,8 +69,19 @@ class Report:
     def sections(self):
         for key, title, unit, factor in FIGURES:
             yield title, list(self.rows(key, unit, factor))
-        yield "Share of the memory at exit on huge pages, over all", \
-            [["", *self.names], ["share", *(f"{100 * self.huge_share(n):.0f} %" for n in self.names)]]
+        yield "Share of the memory at exit on huge pages", list(self.huge_rows())
+
+    def huge_rows(self):
+        """The programs in which some allocator had any, and the sum of all."""
+        yield ["", *self.names]
+        for job in self.runs:
+            shares = []
+            for n in self.names:
+                final, huge = self.median(job, n, "final_kb"), self.median(job, n, "huge_kb")
+                shares.append(None if not final or huge is None else 100 * huge / final)
+            if any(shares):
+                yield [job, *("fails" if s is None else f"{s:.0f} %" for s in shares)]
+        yield ["over all", *(f"{100 * self.huge_share(n):.0f} %" for n in self.names)]
 
     def text(self):
         lines = [f"{k + ':':24}{v}" for k, v in self.facts]
@@ -82,7 +93,26 @@ class Report:
                 lines.append("  ".join([r[0].ljust(widths[0])] +
                                        [c.rjust(w) for c, w in zip(r[1:], widths[1:])]))
         lines += [""] * bool(self.errors) + [f"error: {e}" for e in self.errors]
+        lines += ["", *self.behind()]
         return "\n".join(lines) + "\n"
+
+    def behind(self):
+        """Where Ashlar is not the first, by more than the runs' own spread."""
+        if "ashlar" not in self.names:
+            return
+        for key, title, _, _ in FIGURES:
+            lost = []
+            for job in self.runs:
+                values = {n: v for n in self.names if (v := self.median(job, n, key))}
+                if "ashlar" not in values:
+                    continue
+                best = min(values, key=values.get)
+                ratio = values["ashlar"] / values[best]
+                noise = max(self.spread(job, "ashlar", key), self.spread(job, best, key)) / 100
+                if ratio > 1 + max(noise, 0.02):
+                    lost.append((ratio, f"{job} ({ratio:.2f} x {best})"))
+            said = ", ".join(text for _, text in sorted(lost, reverse=True)) or "nowhere"
+            yield f"Ashlar is behind in {title}, by more than the spread: {said}"
 
     def markdown(self):
         lines = [f"- {k}: {v}" for k, v in self.facts]
@@ -92,6 +122,7 @@ class Report:
             lines += ["| " + " | ".join(r) + " |" for r in rows[:1]]
             lines += ["|---" + "|---:" * (len(rows[0]) - 1) + "|"]
             lines += ["| " + " | ".join(r) + " |" for r in rows[1:]]
+        lines += [""] + [f"- {sentence}." for sentence in [*self.errors, *self.behind()]]
         return "\n".join(lines) + "\n"
 
     def picture(self, directory):

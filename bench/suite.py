@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +31,10 @@ def build():
         if not os.path.exists(binary) or os.path.getmtime(binary) < newest:
             subprocess.run([os.environ.get("CC", "gcc"), *FLAGS, source, "-o", binary,
                             "-lpthread"], check=True)
+
+
+# A run that takes longer hangs; the slowest takes a few seconds.
+HANGS = 300
 
 
 class Failure(Exception):
@@ -60,8 +65,16 @@ class Job:
             os.unlink(result)
         env = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
         return subprocess.Popen([os.path.join(BIN, "launch"), "-o", result, "-p", allocator.path,
-                                 "--", *argv], cwd=directory, env=dict(env, **ENVIRONMENT),
-                                **streams)
+                                 "--", *argv], cwd=directory,
+                                env=dict(env, **ENVIRONMENT, **allocator.env),
+                                start_new_session=True, **streams)
+
+    @staticmethod
+    def end(process):
+        """The launcher and what it runs, a session of their own."""
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def result(self, directory):
         try:
@@ -81,8 +94,14 @@ class Job:
         out, errors = (os.path.join(directory, f) for f in ("output", "errors"))
         stdin = os.path.join(directory, self.stdin) if self.stdin else os.devnull
         with open(stdin) as i, open(out, "wb") as o, open(errors, "wb") as e:
-            self.launch(self.command(directory, percent), allocator, directory,
-                        stdin=i, stdout=o, stderr=e).wait()
+            process = self.launch(self.command(directory, percent), allocator, directory,
+                                  stdin=i, stdout=o, stderr=e)
+            try:
+                process.wait(HANGS)
+            except subprocess.TimeoutExpired:
+                raise Failure(f"did not end within {HANGS} s") from None
+            finally:
+                self.end(process)
         try:
             figures = self.result(directory)
         except Failure as failure:
@@ -133,8 +152,8 @@ class Redis(Job):
             try:
                 server.wait(30)
             except subprocess.TimeoutExpired:
-                server.terminate()
-                server.wait()
+                pass
+            self.end(server)
         return self.result(directory), digest
 
 

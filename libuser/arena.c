@@ -157,13 +157,19 @@ static size_t depot_bound(const struct arena *a)
 	return max(heap / DEPOT_HEAP_SHARE, min(max(heap / 8, DEPOT_LEAST), DEPOT_ARENA_BYTES));
 }
 
-/* How many of @n slots the depot takes. */
+/*
+ * How many of @n slots the depot takes: none where nobody ever takes one. A thread that only
+ * frees would keep, for nothing, blocks from all over other threads' slabs, none of which
+ * could become empty.
+ */
 static unsigned int depot_put(struct arena *a, struct bin *b, unsigned int class, void **blocks,
 			      unsigned int n)
 {
 	size_t size = sizeclasses[class].size;
 	size_t room = DEPOT_BIN_BYTES / size;
 
+	if (b->depot_closed)
+		return 0;
 	room = room > b->ndepot ? room - b->ndepot : 0;
 	if (atomic_load_explicit(&a->depot_bytes, memory_order_relaxed) + n * size > depot_bound(a))
 		return 0;
@@ -205,6 +211,7 @@ unsigned int arena_fill(struct arena *a, unsigned int class, void **top, unsigne
 
 	bin_lock(a, b);
 	b->fills++;
+	b->depot_closed = false;
 	got = depot_get(a, b, class, top, n);
 	while (got < n) {
 		struct slab *s = bin_slab(b);
@@ -323,7 +330,9 @@ void arena_age_depots(struct arena *a, bool all)
 		unsigned int n, want;
 
 		bin_lock(a, b);
-		want = all ? b->ndepot : (b->depot_low + 1) / 2;
+		b->depot_closed = b->fills == b->fills_aged;
+		b->fills_aged = b->fills;
+		want = all || b->depot_closed ? b->ndepot : (b->depot_low + 1) / 2;
 		b->depot_low = b->ndepot;
 		while (want) {
 			n = depot_get(a, b, c, blocks + ARRAY_SIZE(blocks),
@@ -335,6 +344,17 @@ void arena_age_depots(struct arena *a, bool all)
 		}
 		bin_unlock(b);
 	}
+}
+
+void arena_age_abandoned(void)
+{
+	static _Atomic unsigned int turn;
+	unsigned int n = atomic_load_explicit(&ash_narenas, memory_order_acquire);
+	struct arena *a = ash_arenas[atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed) % n];
+
+	if (!atomic_load_explicit(&a->nthreads, memory_order_relaxed) &&
+	    atomic_load_explicit(&a->depot_bytes, memory_order_relaxed))
+		arena_age_depots(a, false);
 }
 
 void arena_bin_stats(struct arena *a, unsigned int class, struct bin_stats *out)

@@ -25,10 +25,12 @@ struct bin {
 	/* All guarded by lock. */
 	uint32_t ndepot, depot_cap;
 	uint32_t depot_low;		/* least of ndepot since the last aging */
+	bool depot_closed;		/* an aging found that nobody fills here; until someone does */
 	void **depot;
 	struct slab *lists[BIN_LISTS];
 	size_t nslabs, pages, out;
 	size_t fills, flushes;		/* since start */
+	size_t fills_aged;		/* fills at the last aging */
 	size_t taken, slabs_made;	/* slots handed out, slabs made, since start */
 };
 
@@ -86,6 +88,12 @@ void arena_flush(struct arena *a, unsigned int class, void **blocks, unsigned in
 
 /* Return to the slabs what lay in the depots unused since the last call; all if @all. */
 void arena_age_depots(struct arena *a, bool all);
+
+/*
+ * The same, not all, for one of the arenas whose threads are gone: their blocks keep
+ * others' slabs from becoming empty.
+ */
+void arena_age_abandoned(void);
 
 void arena_bin_stats(struct arena *a, unsigned int class, struct bin_stats *out);
 

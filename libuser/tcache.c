@@ -292,6 +292,7 @@ void tcache_gc(struct tcache *t)
 	if (t->nremote)
 		flush_remote(t);
 	arena_age_depots(t->arena, false);
+	arena_age_abandoned();
 	follow_node(t);
 }
 

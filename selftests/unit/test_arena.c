@@ -158,6 +158,44 @@ Test(arena, remote_blocks_go_home)
 	cr_assert_eq(active(), 0);
 }
 
+/* Who only frees needs no depot: what it held would keep other arenas' slabs from becoming empty. */
+Test(arena, depot_nobody_takes_from_is_closed)
+{
+	struct arena *other = arena_create(0);
+	void *blocks[60], *more[60];
+
+	fill(arena, 9, blocks, 60);
+	fill(arena, 9, more, 60);
+	arena_flush(other, 9, blocks, 60);
+	cr_assert_eq(other->bins[9].ndepot, 60, "the first time who knows");
+	arena_age_depots(other, false);
+	cr_assert_eq(other->bins[9].ndepot, 0);
+	arena_flush(other, 9, more, 60);
+	cr_assert_eq(other->bins[9].ndepot, 0);
+	cr_assert_eq(active(), 0, "all went home");
+	/* Once somebody takes, it is worth while again. */
+	fill(other, 9, blocks, 60);
+	arena_flush(other, 9, blocks, 60);
+	cr_assert_eq(other->bins[9].ndepot, 60);
+	arena_age_depots(other, true);
+	cr_assert_eq(active(), 0);
+}
+
+/* Depots of arenas without threads are emptied by the others' collections. */
+Test(arena, abandoned_depots_are_emptied)
+{
+	struct arena *gone = arena_create(0);
+	void *blocks[50];
+
+	fill(gone, 9, blocks, 50);
+	arena_flush(gone, 9, blocks, 50);
+	arena->nthreads = 1;
+	for (unsigned int i = 0; i < 3 * atomic_load(&ash_narenas); i++)
+		arena_age_abandoned();
+	cr_assert_eq(gone->bins[9].ndepot, 0);
+	cr_assert_eq(active(), 0);
+}
+
 Test(arena, other_arenas_depot_takes_what_it_is_given)
 {
 	void *blocks[50];
