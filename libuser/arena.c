@@ -7,8 +7,9 @@
 #include "conf.h"
 
 /*
- * A depot's bound: of one bin, and of an arena's bins together. The latter is an eighth
- * of a small heap, 1/32 of a large one, and a megabyte in between.
+ * A depot's bound: of one bin, and of an arena's bins together. The latter is 1/16
+ * of a small heap, 1/32 of a large one, and a megabyte in between, where each arena counts
+ * for an equal part of the heap.
  */
 #define DEPOT_LEAST		(256 * KB)
 #define DEPOT_BIN_BYTES		(256 * KB)
@@ -154,7 +155,9 @@ static size_t depot_bound(const struct arena *a)
 	/* A look without the lock: a bound need not be exact. */
 	size_t heap = atomic_load_explicit(&a->heap->active_seen, memory_order_relaxed) << PAGE_SHIFT;
 
-	return max(heap / DEPOT_HEAP_SHARE, min(max(heap / 8, DEPOT_LEAST), DEPOT_ARENA_BYTES));
+	size_t part = heap / max(atomic_load_explicit(&ash_narenas, memory_order_relaxed), 1u);
+
+	return max(part / DEPOT_HEAP_SHARE, min(max(part / 16, DEPOT_LEAST), DEPOT_ARENA_BYTES));
 }
 
 /*
@@ -419,8 +422,10 @@ static struct arena *create(unsigned int node, bool reserved)
 	a->index = n;
 	a->reserved = reserved;
 	a->heap = pageheap_of_node(node);
-	for (unsigned int c = 0; c <= CLASS_SMALL_LAST; c++)
+	for (unsigned int c = 0; c <= CLASS_SMALL_LAST; c++) {
 		lock_init(&a->bins[c].lock, RANK_BIN);
+		a->bins[c].depot_closed = true;
+	}
 	if (!pageheap_ready(a->heap)) {
 		meta_free(a, sizeof(*a));
 		return NULL;

@@ -25,7 +25,7 @@ struct bin {
 	/* All guarded by lock. */
 	uint32_t ndepot, depot_cap;
 	uint32_t depot_low;		/* least of ndepot since the last aging */
-	bool depot_closed;		/* an aging found that nobody fills here; until someone does */
+	bool depot_closed;		/* until someone fills here; again when an aging finds nobody does */
 	void **depot;
 	struct slab *lists[BIN_LISTS];
 	size_t nslabs, pages, out;

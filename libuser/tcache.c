@@ -324,8 +324,10 @@ unsigned int tcache_event(struct tcache *t)
 	int saved;
 
 	t->bytes += (uint64_t)passed;
-	rebound(t);
 	t->countdown = sample_next(&t->sampling, passed, TCACHE_EVENT_BYTES, &due);
+	/* By the bytes that were asked for, and not by the clock: counts repeat. */
+	if (!due)
+		rebound(t);
 	if (now < t->next_tick)
 		return due;
 	saved = errno;

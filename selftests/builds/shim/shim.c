@@ -59,6 +59,7 @@ static bool passes(const struct shim_test *t)
 	const struct shim_options *suite = suite_of(t);
 	int wanted = t->options.signal ? t->options.signal : suite->signal, status;
 	void (*init)(void) = t->options.init ? t->options.init : suite->init;
+	void (*fini)(void) = t->options.fini ? t->options.fini : suite->fini;
 	pid_t pid;
 
 	fflush(NULL);
@@ -70,6 +71,8 @@ static bool passes(const struct shim_test *t)
 		if (init)
 			init();
 		t->run();
+		if (fini)
+			fini();
 		fflush(stdout);
 		_exit(0);
 	}

@@ -16,6 +16,7 @@
 
 struct shim_options {
 	void (*init)(void);
+	void (*fini)(void);	/* after a test that passed */
 	int signal;		/* that the test must end with */
 	double timeout;		/* seconds */
 };
@@ -49,6 +50,8 @@ void shim_fail(const char *file, int line, const char *what, const char *fmt, ..
 	((cond) ? (void)0 : shim_fail(__FILE__, __LINE__, #cond, " " __VA_ARGS__))
 #define cr_assert_fail(...) shim_fail(__FILE__, __LINE__, "", " " __VA_ARGS__)
 #define cr_assert_not(cond, ...) cr_assert(!(cond), __VA_ARGS__)
+#define cr_assert_null(p, ...) cr_assert(!(p), __VA_ARGS__)
+#define cr_assert_not_null(p, ...) cr_assert(p, __VA_ARGS__)
 #define cr_assert_eq(a, b, ...) cr_assert((a) == (b), __VA_ARGS__)
 #define cr_assert_neq(a, b, ...) cr_assert((a) != (b), __VA_ARGS__)
 #define cr_assert_lt(a, b, ...) cr_assert((a) < (b), __VA_ARGS__)
