@@ -5,7 +5,8 @@
 #include "conf.h"
 #include "os.h"
 
-struct limit ash_limit = { .soft = SIZE_MAX, .hard = SIZE_MAX };
+/* Zero until limit_init(), so that it shares its page with what else starts as zero. */
+struct limit ash_limit;
 
 /* --- what the limits are ------------------------------------------------------------------ */
 
