@@ -122,32 +122,22 @@ void large_free_home(struct pageheap *h, void *p, unsigned int class)
 	lock_drop(&h->lock);
 }
 
-void large_free_spans(void **blocks, const uint8_t *classes, unsigned int n)
+void large_free_spans(void **blocks, unsigned int n, unsigned int class)
 {
-	struct pageheap *held = NULL, *h;
+	struct window *w = window_of(blocks[0]);
+	struct pageheap *h = ash_pageheaps[w->heap];
 
+	lock_take(&h->lock);
 	for (unsigned int i = 0; i < n; i++) {
-		struct window *w = window_of(blocks[i]);
-
-		h = ash_pageheaps[w->heap];
-		forget(h, w, blocks[i], classes[i]);
-		if (h != held) {
-			if (held)
-				lock_drop(&held->lock);
-			lock_take(&h->lock);
-			held = h;
-		}
-		pageheap_free_large(h, blocks[i], classes[i]);
+		forget(h, w, blocks[i], class);
+		pageheap_free_large(h, blocks[i], class);
 	}
-	if (held)
-		lock_drop(&held->lock);
+	lock_drop(&h->lock);
 }
 
 void large_free_span(void *p, unsigned int class)
 {
-	uint8_t c = (uint8_t)class;
-
-	large_free_spans(&p, &c, 1);
+	large_free_spans(&p, 1, class);
 }
 
 size_t huge_size(const struct window *w, const void *p)

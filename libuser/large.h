@@ -39,8 +39,8 @@ void large_free_home(struct pageheap *h, void *p, unsigned int class);
 /* A large block's pages go back to their heap. */
 void large_free_span(void *p, unsigned int class);
 
-/* The same for @n blocks, which may be of several heaps. */
-void large_free_spans(void **blocks, const uint8_t *classes, unsigned int n);
+/* The same for @n >= 1 blocks of one window. */
+void large_free_spans(void **blocks, unsigned int n, unsigned int class);
 
 void huge_free(void *p);
 

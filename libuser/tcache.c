@@ -22,9 +22,6 @@
 #define LARGE_HEAP_SHARE	16
 #define LARGE_LEAST		((size_t)256 * KB)
 
-/* Large blocks freed at a time. */
-#define LARGE_BATCH	64u
-
 /* Look at the clock for decay no more often than this. */
 #define TICK_MS		50
 
@@ -170,30 +167,20 @@ static void flush_oldest(struct tcache *t, unsigned int class, unsigned int n)
 	t->top[class] = base + left;
 }
 
-/* What is lent to a large stack beyond what it holds is room for any again. */
-static void return_room(struct tcache *t, unsigned int class)
-{
-	t->large_room += (t->end[class] - t->top[class]) * (int64_t)sizeclasses[class].size;
-	t->end[class] = t->top[class];
-}
-
-/* The oldest @n blocks of a large stack are freed, and their room with them. */
+/* The oldest @n blocks of a large stack are freed; the room it does not need is any's again. */
 static void free_oldest(struct tcache *t, unsigned int class, unsigned int n)
 {
-	unsigned int left = tcache_cached(t, class) - n;
-	uint8_t classes[LARGE_BATCH];
+	int64_t size = sizeclasses[class].size;
 	void **base = t->base_of[class];
+	size_t left = tcache_cached(t, class) - n;
 
-	memset(classes, (int)class, sizeof(classes));
-	t->net -= n * (int64_t)sizeclasses[class].size;
-	for (unsigned int done = 0, k; done < n; done += k) {
-		k = min(n - done, LARGE_BATCH);
-		large_free_spans(base + done, classes, k);
+	if (n) {
+		t->net -= n * size;
+		large_free_spans(base, n, class);
+		memmove(base, base + n, left * sizeof(void *));
 	}
-	for (unsigned int i = 0; i < left; i++)
-		base[i] = base[n + i];
-	t->top[class] = base + left;
-	return_room(t, class);
+	t->large_room += (t->end[class] - (base + left)) * size;
+	t->top[class] = t->end[class] = base + left;
 }
 
 static void flush_remote(struct tcache *t)

@@ -84,8 +84,8 @@ struct tcache {
 	const volatile uint32_t *cpu_word;	/* see tcache_watch() */
 	uint32_t follow_wait;	/* events until the thread may be bound to another node again */
 	size_t remote_bytes;	/* in remote[] */
-	int64_t large_max;	/* constant: option large_bytes; 0 in the static caches */
-	int64_t large_room;	/* of it, what is lent to no stack; >= 0 */
+	int64_t large_max;	/* a share of the heap, at most option large_bytes; 0 in the static caches */
+	int64_t large_room;	/* of it, what is lent to no stack; below 0 until GC if the heap has shrunk */
 	uint64_t bytes;		/* asked for, up to the last event */
 	int64_t net;		/* bytes taken from arenas and page heaps less those given back */
 	uint64_t allocated, deallocated;	/* as of the last tcache_count() */
