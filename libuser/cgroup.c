@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "os.h"
+#include "lines.h"
 
 #define PATH_ROOM	768
 #define FILE_ROOM	64
@@ -58,39 +58,6 @@ static bool listed(const char *list, const char *controller)
 	}
 }
 
-/* A file's lines, one after the other; what does not fit in one is cut off. */
-struct lines {
-	int fd;
-	size_t at, have;
-	char buf[512];
-};
-
-static bool next_line(struct lines *l, char *line, size_t size)
-{
-	size_t n = 0;
-
-	for (;;) {
-		if (l->at == l->have) {
-			ssize_t got = os_read(l->fd, l->buf, sizeof(l->buf));
-
-			l->at = 0;
-			l->have = got > 0 ? (size_t)got : 0;
-			if (!l->have)
-				break;
-		}
-		if (l->buf[l->at] == '\n') {
-			l->at++;
-			line[n] = '\0';
-			return true;
-		}
-		if (n < size - 1)
-			line[n++] = l->buf[l->at];
-		l->at++;
-	}
-	line[n] = '\0';
-	return n > 0;
-}
-
 /*
  * The directory of the group, as far as the kernel tells: of version 1's @controller if a
  * hierarchy has it, else of version 2. @root: how long the mount's part is.
@@ -121,16 +88,15 @@ static void take_line(struct group *g, const char *line, const char *controller)
 
 static void find_group(struct group *g, const char *controller)
 {
-	struct lines l = { .fd = os_open(cgroup_self, 0) };
 	char line[PATH_ROOM];
+	struct lines l;
 
 	g->v1 = false;
 	g->root = ash_format(g->dir, sizeof(g->dir), "%s", cgroup_mount);
-	if (l.fd < 0)
-		return;
-	while (next_line(&l, line, sizeof(line)))
+	lines_open(&l, cgroup_self);
+	while (lines_next(&l, line, sizeof(line)))
 		take_line(g, line, controller);
-	os_close(l.fd);
+	lines_close(&l);
 }
 
 /* One level up; false at the mount's root. */
@@ -238,17 +204,15 @@ static uint64_t page_cache(const struct group *g)
 	uint64_t total = 0, v;
 
 	ash_format(line, sizeof(line), "%s/memory.stat", g->dir);
-	l = (struct lines){ .fd = os_open(line, 0) };
-	if (l.fd < 0)
-		return 0;
-	while (next_line(&l, line, sizeof(line))) {
+	lines_open(&l, line);
+	while (lines_next(&l, line, sizeof(line))) {
 		const char *s = strchr(line, ' ');
 
 		if (s && (!strncmp(line, "inactive_file ", 14) || !strncmp(line, "active_file ", 12)) &&
 		    number(&s, &v))
 			total += v;
 	}
-	os_close(l.fd);
+	lines_close(&l);
 	return total;
 }
 

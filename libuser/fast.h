@@ -3,16 +3,19 @@
  * The fast paths, inline, for every name that allocates or frees.
  *
  *	fast_malloc			size -> class by table, pop
- *	 ├ mid_malloc			sizes above 1 KB: the same with a longer table
+ *	 ├ mid_malloc			sizes above 1 KB: the same with a longer table, and large stacks
+ *	 │  └ large_kept		└ large_take_kept: a span kept whole by the page heap
  *	 └ slow_malloc			no cache yet, not small, stack empty, countdown over
  *	    ├ thread_cache		first use by this thread
  *	    ├ tcache_fill		└ arena_fill: depot, then slabs, then a new slab
- *	    └ tcache_pop_large		└ large_alloc: span from the page heap, or extents
+ *	    └ large_fresh		└ large_alloc: span from the page heap, or extents
  *	fast_free			base/limit, page -> class, push
- *	 └ slow_free			NULL, full stack, other node, large, huge, not ours
+ *	 ├ full_free			a large block whose stack is full: room is lent, or
+ *	 │				large_free_home: kept whole, or joined to its neighbours
+ *	 └ slow_free			NULL, full stack, other node, huge, not ours
  *	    ├ tcache_flush_push		└ arena_flush: depot, then home to the slabs
  *	    ├ tcache_push_remote	a batch goes home at once
- *	    └ tcache_push_large		└ large_free_span: free pages, dirty, decay
+ *	    └ free_span			└ large_free_span, huge_free: free pages, dirty, decay
  *
  * Promised: 13 instructions for a small malloc, 17 for its free, no lock, no atomic.
  */

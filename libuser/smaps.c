@@ -1,45 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "smaps.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "lines.h"
 #include "window.h"
-
-struct reader {
-	int fd;
-	size_t at, len;
-	char buf[2048];
-};
-
-/* The next line without its end, cut to @size; false: there is none. */
-static bool next_line(struct reader *r, char *line, size_t size)
-{
-	size_t n = 0;
-
-	for (;;) {
-		if (r->at == r->len) {
-			ssize_t got = read(r->fd, r->buf, sizeof(r->buf));
-
-			if (got < 0 && errno == EINTR)
-				continue;
-			if (got <= 0)
-				return false;
-			r->at = 0;
-			r->len = (size_t)got;
-		}
-		if (r->buf[r->at] == '\n')
-			break;
-		if (n < size - 1)
-			line[n++] = r->buf[r->at];
-		r->at++;
-	}
-	r->at++;
-	line[n] = '\0';
-	return true;
-}
 
 /* The hexadecimal number at *@s; *@s moves behind it. */
 static bool hex(const char **s, uintptr_t *value)
@@ -91,14 +56,15 @@ static void add(const char *line, const char *name, size_t *sum)
 
 bool smaps_read(struct smaps *out)
 {
-	struct reader r = { .fd = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC) };
+	struct lines l;
 	bool in = false;
 	char line[128];
 
 	memset(out, 0, sizeof(*out));
-	if (r.fd < 0)
+	lines_open(&l, "/proc/self/smaps");
+	if (l.fd < 0)
 		return false;
-	while (next_line(&r, line, sizeof(line))) {
+	while (lines_next(&l, line, sizeof(line))) {
 		const char *s = line;
 		uintptr_t from, to;
 
@@ -115,6 +81,6 @@ bool smaps_read(struct smaps *out)
 		add(line, "LazyFree", &out->lazy_free);
 		add(line, "Swap", &out->swapped);
 	}
-	close(r.fd);
+	lines_close(&l);
 	return true;
 }
