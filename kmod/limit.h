@@ -32,7 +32,10 @@ void ashlar_user_put(struct ashlar_user *user);
  * Return: true, or false at a limit.
  */
 bool ashlar_limit_take(struct ashlar_user *user, unsigned long nr, bool over);
-/* After they were given back. May sleep. */
+/*
+ * After they were given back. Sleeps only for the last page of a user without
+ * open files; so not where the file is known to be open.
+ */
 void ashlar_limit_give(struct ashlar_user *user, unsigned long nr);
 
 #endif /* ASHLAR_LIMIT_H */

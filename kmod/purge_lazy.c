@@ -196,7 +196,10 @@ static bool take_page(struct ashlar_extent *extent, struct ashlar_share **share)
 		unlock_page(page);
 		return false;
 	}
-	/* Drops the lock. The heap, and so the inode, stay until we are done. */
+	/*
+	 * Drops the lock. The heap, and so the inode, stay until we are done;
+	 * the file too, and so giving back to its user's limit does not sleep.
+	 */
 	ashlar_extent_punch(extent->heap->space->account, extent);
 	ashlar_lazy_taken(extent);
 	*share = mark_taken(extent);
