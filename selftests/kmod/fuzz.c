@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "delay.h"
-#include "fuzz-calls.h"
+#include "fuzz-ioctls.h"
 
 #define MOST_PROCESSES	4	/* of one program at a time */
 #define MOST_CALLS	40	/* of one process */
@@ -59,7 +59,7 @@ static void *storm_thread(void *arg)
 		char *q = p + random_next(&state) % PAGES * PAGE;
 		uint32_t value;
 
-		switch (random_next(&state) % 11) {
+		switch (random_next(&state) % 12) {
 		case 0: dev_alloc_on(storm->fd, p, 1, ASHLAR_NODE_LOCAL,
 				     random_next(&state) & ASHLAR_ALLOC_POPULATE,
 				     NULL);
@@ -81,6 +81,15 @@ static void *storm_thread(void *arg)
 		case 10: dev_alloc_on(storm->fd, p, 1, ASHLAR_NODE_LOCAL,
 				      ASHLAR_ALLOC_KEEP, NULL);
 			break;
+		case 11: {
+			struct ashlar_range pages = { (uintptr_t)q, PAGE };
+			struct ashlar_punch punch = {
+				.size = sizeof(punch), .nr_ranges = 1,
+				.ranges = (uintptr_t)&pages };
+
+			dev_call(storm->fd, ASHLAR_IOC_PUNCH, &punch);
+			break;
+		}
 		case 8: if (!word_read(q, &value) && value &&
 			    (value & 0xffff0000) != storm->mark)
 				storm->strange = value;
@@ -175,7 +184,7 @@ static void reap(int flags)
 
 static void call_one(void)
 {
-	switch (below(36)) {
+	switch (below(39)) {
 	case 0 ... 3: call_mmap(); break;
 	case 4: call_munmap(); break;
 	case 5: call_mprotect(); break;
@@ -197,6 +206,8 @@ static void call_one(void)
 	case 24: case 25: call_fork(); break;
 	case 26: reap(WNOHANG); break;
 	case 27: case 28: call_check(); break;
+	case 29: case 30: call_punch(); break;
+	case 31: call_mend(); break;
 	default: call_write(); break;
 	}
 }
