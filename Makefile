@@ -32,7 +32,15 @@ all: lib modules tools man ## build everything: library, module for each kernel,
 # answers to libc's, C++'s and jemalloc's names; without, it is
 # libashlar-prefixed, which replaces nothing.
 
-LIB_SOURCES := $(sort $(wildcard libuser/*.c))
+# What every process runs comes first, so that it lies together: a small process
+# then has 64 KB of the library's text in memory and not all of it. (libc's static part
+# comes after it for the same reason.)
+LIB_FIRST := $(addprefix libuser/,malloc.c override_glibc.c override_cxx.c block.c \
+	tcache.c slab.c kept.c large.c arena.c pageheap.c extent.c extents.c \
+	window.c meta.c lock.c thread.c os.c nodes.c source_anon.c \
+	source_dev.c decay.c limit.c background.c sample.c conf.c)
+LIB_HEAD := $(foreach v,override prefixed,$(LIB_FIRST:libuser/%.c=$(B)/obj/$v/%.o))
+LIB_SOURCES := $(LIB_FIRST) $(filter-out $(LIB_FIRST),$(sort $(wildcard libuser/*.c)))
 LIB_OBJECTS := $(LIB_SOURCES:libuser/%.c=$(B)/obj/override/%.o)
 CORE_SOURCES := $(filter-out libuser/override%,$(LIB_SOURCES))
 CORE_OBJECTS := $(CORE_SOURCES:libuser/%.c=$(B)/obj/prefixed/%.o)
@@ -46,9 +54,10 @@ LIB_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fdata-sections
 	$(if $(CONF_DEFAULT),'-DCONF_DEFAULT="$(CONF_DEFAULT)"')
 # Sorted by alignment, small variables lie together and not between large arrays: fewer
 # pages of a small process are its own. Never unloaded (nodelete): each thread that used
-# it still calls it when it ends, and blocks outlive a dlclose.
+# it still calls it when it ends, and blocks outlive a dlclose. A fault maps the 64 KB
+# around it, counted from multiples of 64 KB: the text begins at one.
 LIB_LDFLAGS := -shared -Wl,-z,defs,-z,nodelete,-z,now,-z,relro,--as-needed,-O1 \
-	-Wl,--sort-section=alignment
+	-Wl,--sort-section=alignment,-z,max-page-size=65536
 
 lib: ## build the library alone; needs no kernel headers
 lib: $(foreach l,libashlar libashlar-prefixed,$(B)/$l.so $(B)/$l.a)
@@ -78,7 +87,7 @@ $(B)/%.so.$(SOVERSION):
 	$(call say,LD)
 	$(Q)$(CC) $(LIB_LDFLAGS) $(CFLAGS) $(LDFLAGS) -Wl,-soname,$(@F) \
 		$(addprefix -Wl$(comma)--version-script=,$(filter %.map,$^)) \
-		-o $@ $(filter %.o,$^)
+		-o $@ $(filter $(LIB_HEAD),$^) -lc $(filter-out $(LIB_HEAD),$(filter %.o,$^))
 
 $(B)/%.so: $(B)/%.so.$(SOVERSION)
 	$(Q)ln -sf $(<F) $@

@@ -10,7 +10,7 @@
  */
 EXPORT __attribute__((weak)) const char *malloc_conf;
 
-void conf_linked(void)
+AT_START void conf_linked(void)
 {
 	if (malloc_conf)
 		conf_parse_jemalloc(malloc_conf, "malloc_conf");

@@ -17,7 +17,7 @@
 extern void __asan_init(void) __attribute__((weak));
 extern void __tsan_init(void) __attribute__((weak));
 
-void conf_rival(void)
+AT_START void conf_rival(void)
 {
 	/* Whose the name is in this process, and not in this file. */
 	void *(*volatile first)(size_t) = malloc;

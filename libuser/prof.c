@@ -42,7 +42,7 @@ int prof_set_active(bool on)
 	return 0;
 }
 
-void prof_init(void)
+AT_START void prof_init(void)
 {
 	sample_seed((uint64_t)conf.prof_seed);
 	atomic_store(&prof_table_mean, (int64_t)1 << conf.lg_prof_sample);
@@ -62,7 +62,7 @@ void prof_init(void)
 	}
 }
 
-void prof_start(void)
+AT_START void prof_start(void)
 {
 	if (!ready)
 		return;

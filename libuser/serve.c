@@ -480,7 +480,7 @@ bool serve_running(void)
 	return running;
 }
 
-void serve_start(void)
+AT_START void serve_start(void)
 {
 	if (conf.ctl_socket && !serve_set(true))
 		ash_warn("option ctl_socket: not in a set-uid program, or the thread cannot be created");

@@ -24,6 +24,9 @@
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define noinline	__attribute__((noinline))
+/* Runs once, as a process begins: lies with the constructors, so that each process has
+ * those pages and not others beside them. */
+#define AT_START	__attribute__((section(".text.startup")))
 #define EXPORT		__attribute__((visibility("default")))
 
 #define KB		((size_t)1 << 10)
