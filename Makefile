@@ -33,12 +33,11 @@ all: lib modules tools man ## build everything: library, module for each kernel,
 # libashlar-prefixed, which replaces nothing.
 
 # What every process runs comes first, so that it lies together: a small process
-# then has 64 KB of the library's text in memory and not all of it. (libc's static part
-# comes after it for the same reason.)
-LIB_FIRST := $(addprefix libuser/,malloc.c override_glibc.c override_cxx.c block.c \
-	tcache.c slab.c kept.c large.c arena.c pageheap.c extent.c extents.c \
-	window.c meta.c lock.c thread.c os.c nodes.c source_anon.c \
-	source_dev.c decay.c limit.c background.c sample.c conf.c)
+# then has 64 KB of the library's text in memory and not all of it. (What libc and
+# libgcc have of it in static form comes right after.)
+LIB_FIRST := $(addprefix libuser/,malloc.c block.c tcache.c slab.c kept.c large.c \
+	arena.c pageheap.c extent.c extents.c purge.c window.c meta.c lock.c thread.c \
+	os.c nodes.c source_anon.c decay.c limit.c background.c sample.c conf.c)
 LIB_HEAD := $(foreach v,override prefixed,$(LIB_FIRST:libuser/%.c=$(B)/obj/$v/%.o))
 LIB_SOURCES := $(LIB_FIRST) $(filter-out $(LIB_FIRST),$(sort $(wildcard libuser/*.c)))
 LIB_OBJECTS := $(LIB_SOURCES:libuser/%.c=$(B)/obj/override/%.o)
@@ -87,7 +86,8 @@ $(B)/%.so.$(SOVERSION):
 	$(call say,LD)
 	$(Q)$(CC) $(LIB_LDFLAGS) $(CFLAGS) $(LDFLAGS) -Wl,-soname,$(@F) \
 		$(addprefix -Wl$(comma)--version-script=,$(filter %.map,$^)) \
-		-o $@ $(filter $(LIB_HEAD),$^) -lc $(filter-out $(LIB_HEAD),$(filter %.o,$^))
+		-o $@ $(filter $(LIB_HEAD),$^) -lc -lgcc \
+		$(filter-out $(LIB_HEAD),$(filter %.o,$^))
 
 $(B)/%.so: $(B)/%.so.$(SOVERSION)
 	$(Q)ln -sf $(<F) $@

@@ -17,6 +17,8 @@
 #define DEPOT_HEAP_SHARE	32
 #define DEPOT_MAX_SLOTS		(META_MAX / sizeof(void *))
 
+#define ARENAS_PER_CPU		4	/* option narenas: 0 */
+
 /* A bin's first slabs are small; with this many it is worth larger ones. */
 #define SMALL_SLABS		2
 
@@ -401,11 +403,20 @@ unsigned int arena_limit(void)
 	unsigned int n = atomic_load_explicit(&limit, memory_order_relaxed);
 
 	if (!n) {
-		n = conf.narenas ? (unsigned int)conf.narenas : 4 * cgroup_cpus();
+		n = conf.narenas ? (unsigned int)conf.narenas : ARENAS_PER_CPU * cgroup_cpus();
 		n = min(max(n, 1u), ARENAS_MAX - 1u);
 		atomic_store_explicit(&limit, n, memory_order_relaxed);
 	}
 	return n;
+}
+
+/*
+ * May there be an arena of this index? The first four any number of CPUs allows: a process
+ * of a few threads need not ask how many it has, which costs system calls.
+ */
+static bool within_limit(unsigned int index)
+{
+	return (!conf.narenas && index < ARENAS_PER_CPU) || index < arena_limit();
 }
 
 /* Under arenas_lock. */
@@ -502,8 +513,8 @@ struct arena *arena_choose(unsigned int node)
 		if (!best || a->nthreads < best->nthreads)
 			best = a;
 	}
-	/* The first arena must not wait for the count of CPUs: it costs system calls. */
-	if (!best || (best->nthreads && local < max(arena_limit() / ash_npageheaps, 1u))) {
+	/* Each node has its share of the limit: local < limit / ash_npageheaps. */
+	if (!best || (best->nthreads && within_limit((local + 1) * ash_npageheaps - 1))) {
 		struct arena *fresh = create(node, false);
 
 		best = fresh ? fresh : best;

@@ -102,7 +102,7 @@ static int usable_fd(void)
 	return fd;
 }
 
-int source_device_fd(void)
+AT_START int source_device_fd(void)
 {
 	int saved = errno, fd = usable_fd();
 
@@ -110,7 +110,7 @@ int source_device_fd(void)
 	return fd;
 }
 
-static bool dev_ready(void)
+AT_START static bool dev_ready(void)
 {
 	return !dev_refused && source_device_fd() >= 0;
 }
@@ -299,7 +299,7 @@ size_t source_device_lazy(void)
 	return ok ? arg.lazy << EXTENT_SHIFT : 0;
 }
 
-void source_device_leave(char *addr, size_t len, unsigned int node)
+AT_START void source_device_leave(char *addr, size_t len, unsigned int node)
 {
 	if (dev_used)
 		leave_range(addr, len, node);
