@@ -49,8 +49,17 @@ static inline uint64_t bits_mask(unsigned int word, unsigned int first, unsigned
 /* Ranges hold at least one bit. */
 static inline void bits_set_range(struct bits *b, unsigned int first, unsigned int n)
 {
-	bits_for_words(i, first, n)
-		b->w[i] |= bits_mask(i, first, n);
+	unsigned int last = first + n - 1, i = first / 64, end = last / 64;
+	uint64_t from = ~0ull << (first % 64), upto = ~0ull >> (63 - last % 64);
+
+	if (i == end) {
+		b->w[i] |= from & upto;
+		return;
+	}
+	b->w[i] |= from;
+	while (++i < end)
+		b->w[i] = ~0ull;
+	b->w[end] |= upto;
 }
 
 static inline void bits_clear_range(struct bits *b, unsigned int first, unsigned int n)

@@ -207,7 +207,6 @@ static void *large_from(struct arena *a, size_t size, size_t align, bool *zeroed
 static void *large_fresh(struct tcache *t, size_t size, size_t align, bool *zeroed)
 {
 	struct arena *a;
-	struct block b;
 	void *p;
 
 	if (likely(!t->disabled))
@@ -216,8 +215,8 @@ static void *large_fresh(struct tcache *t, size_t size, size_t align, bool *zero
 	p = a ? large_from(a, size, align, zeroed) : NULL;
 	if (unlikely(t->disabled))
 		return filled(p, zeroed ? zeroed : &(bool){ false });
-	if (p && block_find(p, &b))
-		t->net += (int64_t)b.size;
+	if (p)
+		t->net += (int64_t)large_size(p);
 	return p;
 }
 

@@ -174,7 +174,10 @@ bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsign
 	unsigned int was_dirty = e->ndirty ? bits_count_range(&e->dirty, first, n) : 0;
 
 	h->stats.untouched -= extent_is_huge(e) ? n - was_dirty : 0;
-	if (!e->nused)
+	/* Most extents have one free run, and lose its first pages. */
+	if (extent_one_run(e) && (!first || bits_get(&e->used, first - 1)))
+		e->longest = (uint16_t)(e->longest - n);
+	else if (!e->nused)
 		e->longest = (uint16_t)max(first, EXTENT_PAGES - first - n);
 	else if (bits_zero_run_at(&e->used, first, n) == e->longest)
 		e->longest = LONGEST_UNKNOWN;
@@ -259,6 +262,13 @@ void extent_unuse_run(struct pageheap *h, struct window *w, size_t at, size_t n)
 		extent_settle(h, e);
 		at += k;
 	}
+}
+
+unsigned int extent_find(const struct extent *e, unsigned int n, unsigned int align)
+{
+	if (align == 1 && extent_one_run(e))
+		return bits_next(&e->used, 0, false);
+	return bits_find_zero_run(&e->used, n, align);
 }
 
 struct extent *extent_with_room(struct pageheap *h, unsigned int n)

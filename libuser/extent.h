@@ -113,6 +113,15 @@ void extent_unuse(struct pageheap *h, struct extent *e, unsigned int first, unsi
 /* Pages [@at, @at + @n) of @w become free and dirty, whatever extents they are of. */
 void extent_unuse_run(struct pageheap *h, struct window *w, size_t at, size_t n);
 
+/* Are all free pages of @e in one run? */
+static inline bool extent_one_run(const struct extent *e)
+{
+	return e->longest == EXTENT_PAGES - e->nused;
+}
+
+/* First page of @n free ones of @e, a multiple of @align; EXTENT_PAGES if there are none. */
+unsigned int extent_find(const struct extent *e, unsigned int n, unsigned int align);
+
 /* An extent in use with @n free pages in a row, lifted; the tightest. NULL if none. */
 struct extent *extent_with_room(struct pageheap *h, unsigned int n);
 

@@ -145,6 +145,14 @@ size_t huge_size(const struct window *w, const void *p)
 	return (size_t)window_spans(w)[window_page(w, p)] << PAGE_SHIFT;
 }
 
+size_t large_size(const void *p)
+{
+	const struct window *w = window_of(p);
+	unsigned int class = window_classes(w)[window_page(w, p)];
+
+	return likely(class < CLASS_HUGE) ? sizeclass_bytes[class] : huge_size(w, p);
+}
+
 void huge_free(void *p)
 {
 	struct window *w = window_of(p);

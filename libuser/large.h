@@ -47,6 +47,9 @@ void huge_free(void *p);
 /* Bytes of the huge block @p of window @w. */
 size_t huge_size(const struct window *w, const void *p);
 
+/* Bytes of the large or huge block @p. */
+size_t large_size(const void *p);
+
 /*
  * Make the large or huge block @p of @class hold @size bytes without moving
  * it. *@zeroed is whether bytes beyond the old size read as zero.

@@ -286,37 +286,70 @@ static struct extent *take_extents(struct pageheap *h, size_t n, size_t align)
 
 /* --- spans ----------------------------------------------------------------------------------- */
 
-void *pageheap_alloc(struct pageheap *h, unsigned int n, unsigned int align, bool *zeroed)
+/* Under the heap's lock, which has limit_try. */
+static char *take_span(struct pageheap *h, unsigned int n, unsigned int align, bool *clean)
 {
 	unsigned int room = min(n + align - 1, EXTENT_PAGES), first = 0;
+	struct extent *e = extent_with_room(h, room);
+
+	if (!e && kept_flush(h))
+		e = extent_with_room(h, room);
+	if (e)
+		first = extent_find(e, n, align);
+	else
+		e = take_extents(h, 1, 1);
+	if (!e)
+		return NULL;
+	if (!limit_grants_pages(h, e, first, n)) {
+		extent_settle(h, e);
+		return NULL;
+	}
+	*clean = extent_use(h, e, first, n);
+	extent_settle(h, e);
+	return extent_addr(e) + ((size_t)first << PAGE_SHIFT);
+}
+
+void *pageheap_alloc(struct pageheap *h, unsigned int n, unsigned int align, bool *zeroed)
+{
 	struct limit_try try = { 0 };
-	struct extent *e;
-	char *p = NULL;
-	bool clean;
+	bool clean = false;
+	char *p;
 
 	do {
 		lock_take(&h->lock);
 		h->limit_try = &try;
-		e = extent_with_room(h, room);
-		if (!e && kept_flush(h))
-			e = extent_with_room(h, room);
-		if (e)
-			first = bits_find_zero_run(&e->used, n, align);
-		else
-			e = take_extents(h, 1, 1);
-		if (e && !limit_grants_pages(h, e, first, n)) {
-			extent_settle(h, e);
-			e = NULL;
-		}
-		if (e) {
-			clean = extent_use(h, e, first, n);
-			extent_settle(h, e);
-			if (zeroed)
-				*zeroed = clean;
-			p = extent_addr(e) + ((size_t)first << PAGE_SHIFT);
-		}
+		p = take_span(h, n, align, &clean);
 		lock_drop(&h->lock);
 	} while (unlikely(!p) && limit_relieve(&try));
+	if (zeroed)
+		*zeroed = clean;
+	return p;
+}
+
+void *pageheap_alloc_large(struct pageheap *h, unsigned int *class, bool *zeroed)
+{
+	struct limit_try try = { 0 };
+	unsigned int got;
+	bool clean;
+	char *p;
+
+	do {
+		size_t page;
+
+		got = *class;
+		clean = false;
+		lock_take(&h->lock);
+		h->limit_try = &try;
+		page = kept_pop_near(h, &got);
+		if (page)
+			p = h->windows[0]->base + (page << PAGE_SHIFT);
+		else
+			p = take_span(h, sizeclass_bytes[got = *class] >> PAGE_SHIFT, 1, &clean);
+		lock_drop(&h->lock);
+	} while (unlikely(!p) && limit_relieve(&try));
+	*class = got;
+	if (zeroed)
+		*zeroed = clean;
 	return p;
 }
 
@@ -375,22 +408,6 @@ void pageheap_free(void *p, size_t n)
 	lock_take(&h->lock);
 	extent_unuse_run(h, w, window_page(w, p), n);
 	lock_drop(&h->lock);
-}
-
-void *pageheap_alloc_large(struct pageheap *h, unsigned int *class, bool *zeroed)
-{
-	unsigned int got = *class;
-	size_t page;
-
-	lock_take(&h->lock);
-	page = kept_pop_near(h, &got);
-	lock_drop(&h->lock);
-	if (!page)
-		return pageheap_alloc(h, sizeclasses[*class].pages_max, 1, zeroed);
-	if (zeroed)
-		*zeroed = false;
-	*class = got;
-	return h->windows[0]->base + (page << PAGE_SHIFT);
 }
 
 void pageheap_free_large(struct pageheap *h, void *p, unsigned int class)
