@@ -17,6 +17,9 @@
 #include "vma.h"
 #include "wash.h"
 
+/* Kbuild leaves other kernels to decline.c. */
+static_assert(HPAGE_PMD_SIZE == ASHLAR_EXTENT_SIZE);
+
 static unsigned long pool_low;
 module_param(pool_low, ulong, 0444);
 MODULE_PARM_DESC(pool_low, "ready extents of a node below which its worker starts; 0, the default: half of pool_high");
@@ -66,11 +69,6 @@ static int __init ashlar_init(void)
 {
 	int err;
 
-	if (HPAGE_PMD_SIZE != ASHLAR_EXTENT_SIZE) {
-		pr_err("huge pages are %lu bytes here, not 2 MB; this machine is not supported\n",
-		       HPAGE_PMD_SIZE);
-		return -EOPNOTSUPP;
-	}
 	err = ashlar_pools_init(pool_low, pool_high);
 	if (err)
 		return err;

@@ -19,12 +19,24 @@ newest_version() {
 		sed -n 's/^  Candidate: //p' | grep -vx '(none)' || true
 }
 
+# flavour SERIES: what Debian calls the kernels of a series: 6.12 stands for its cloud
+# kernels, 6.12-rt for those with PREEMPT_RT.
+flavour() {
+	case $1 in
+	*-rt) echo rt-amd64 ;;
+	*) echo cloud-amd64 ;;
+	esac
+}
+
 # newest_kernel SERIES: "RELEASE IMAGE-PACKAGE VERSION" of the newest kernel of a
-# series (6.12) of which apt offers both headers and an image; nothing if there
-# is none. Signed and unsigned images do equally well where nothing checks.
+# series (6.12, 6.12-rt) of which apt offers both headers and an image; nothing if
+# there is none. Signed and unsigned images do equally well where nothing checks.
 # Asking apt takes a second, so the answer is kept until its lists change.
 newest_kernel() {
-	local memo=$ASHLAR_CACHE/kernel/newest-$1 series=${1//./\\.} names
+	local memo=$ASHLAR_CACHE/kernel/newest-$1 series=${1%-rt} flavour names
+
+	flavour=$(flavour "$1")
+	series=${series//./\\.}
 
 	if [ -s "$memo" ] && [ "$memo" -nt /var/lib/apt/lists ]; then
 		cat "$memo"
@@ -32,7 +44,7 @@ newest_kernel() {
 	fi
 	mkdir -p "$ASHLAR_CACHE/kernel"
 	names=$(LC_ALL=C apt-cache pkgnames linux- | sed -n \
-		"/^linux-\(headers\|image\)-$series\.[0-9].*-cloud-amd64\(-unsigned\)\?\$/p")
+		"/^linux-\(headers\|image\)-$series\.[0-9].*-$flavour\(-unsigned\)\?\$/p")
 	# shellcheck disable=SC2086 # words
 	LC_ALL=C apt-cache policy ${names:-none} 2>/dev/null | awk '
 		/^linux-/ { sub(/:$/, ""); name = $0 }
