@@ -135,6 +135,15 @@ unlock:
 	return ret;
 }
 
+/*
+ * A core dump reads all that is mapped, page by page. What has no memory, as it was
+ * purged or punched, reads as zero in a hole of the file too, and needs none for that.
+ */
+static bool fault_leaves_hole(void)
+{
+	return current->flags & PF_DUMPCORE;
+}
+
 static vm_fault_t fault_share(struct vm_fault *vmf, struct ashlar_heap *heap,
 			      struct ashlar_look *look, bool write)
 {
@@ -143,7 +152,7 @@ static vm_fault_t fault_share(struct vm_fault *vmf, struct ashlar_heap *heap,
 	vm_fault_t ret = FAULT_AGAIN;
 
 	for (round = 0; round < FAULT_ROUNDS; round++) {
-		bool ready;
+		bool ready, hole;
 
 		mutex_lock(&extent->lock);
 		if (!ashlar_heap_holds(heap, fault_index(vmf), look)) {
@@ -155,6 +164,8 @@ static vm_fault_t fault_share(struct vm_fault *vmf, struct ashlar_heap *heap,
 			ashlar_lazy_cancel(extent);
 		ready = write ? ashlar_share_writable(look->share, sub) :
 				!!ashlar_share_page(look->share, sub);
+		hole = !ready && fault_leaves_hole() &&
+		       !ashlar_share_page(look->share, sub);
 		if (ready)
 			ret = fault_lock(vmf, heap, look, write);
 		if (ret == VM_FAULT_LOCKED)
@@ -162,6 +173,8 @@ static vm_fault_t fault_share(struct vm_fault *vmf, struct ashlar_heap *heap,
 		mutex_unlock(&extent->lock);
 		if (ready)
 			break;
+		if (hole)
+			return VM_FAULT_SIGBUS;
 		/* VM_FAULT_OOM would be retried for ever at a cgroup's limit. */
 		if (ashlar_cow_break(heap, fault_index(vmf), sub, look, 0))
 			return VM_FAULT_SIGBUS;
@@ -193,7 +206,7 @@ vm_fault_t ashlar_fault(struct vm_fault *vmf)
 		ashlar_heap_unlook(heap, &look);
 		return ret;
 	}
-	if (!ashlar_is_purged(look.entry))
+	if (!ashlar_is_purged(look.entry) || fault_leaves_hole())
 		return VM_FAULT_SIGBUS;
 	return ashlar_recommit(heap, index, look.entry) ? VM_FAULT_SIGBUS :
 							   FAULT_AGAIN;

@@ -72,27 +72,47 @@ TEST(kill_in_mid_allocation)
 	EXPECT_TRUE(out_returns_to(out));
 }
 
-/* A killed process's extents are back when its parent has waited for it. */
-TEST(back_when_reaped)
+static void *touch_for_ever(void *arg)
+{
+	volatile char *p = arg;
+
+	for (;;)
+		for (size_t i = 0; i < N; i++)
+			p[i * EXTENT] = 1;
+	return NULL;
+}
+
+/* A killed process's extents are back before its parent has waited for it. */
+TEST(back_before_it_is_reaped)
 {
 	long out = nodes_sum("out");
 	struct turn turn;
+	siginfo_t info;
+	int round;
 	pid_t pid;
 
 	turn_init(&turn);
-	pid = fork();
-	if (!pid) {
-		int fd = dev_open();
+	for (round = 0; round < 4; round++) {
+		pid = fork();
+		if (!pid) {
+			char *p = dev_memory(dev_open(), N);
+			pthread_t thread;
 
-		memset(dev_memory(fd, N), 1, N * EXTENT);
-		turn_give(&turn);
-		pause();
+			memset(p, 1, N * EXTENT);
+			for (int i = 0; i < round; i++)
+				pthread_create(&thread, NULL, touch_for_ever, p);
+			turn_give(&turn);
+			pause();
+		}
+		turn_wait(&turn);
+		EXPECT_EQ(out + N, nodes_sum("out"));
+		kill(pid, SIGKILL);
+		/* Dead, and a zombie until it is waited for. */
+		ASSERT_EQ(0, waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+		EXPECT_EQ(SIGKILL, info.si_status);
+		EXPECT_EQ(out, nodes_sum("out"));
+		EXPECT_EQ(128 + SIGKILL, child_status(pid));
 	}
-	turn_wait(&turn);
-	EXPECT_EQ(out + N, nodes_sum("out"));
-	kill(pid, SIGKILL);
-	EXPECT_EQ(128 + SIGKILL, child_status(pid));
-	EXPECT_EQ(out, nodes_sum("out"));
 }
 
 /* Forks a process with thousands of mappings for ever, its heap empty. */

@@ -11,7 +11,7 @@
 cd "$(dirname "$0")" || exit 2
 
 # The order is from the ground up; unload leaves the module freshly loaded.
-[ $# -gt 0 ] || set -- uapi map zero purge lazy numa pool limit fork snapshot punch pin kill \
+[ $# -gt 0 ] || set -- uapi map zero purge lazy numa pool limit fork snapshot punch pin kill seen \
 	cgroup passing inject race fuzz poison unload
 
 passed=0
