@@ -128,3 +128,15 @@ void ashlar_limit_give(struct ashlar_user *user, unsigned long nr)
 	user_drop(user, nr);
 	mutex_unlock(&users_lock);
 }
+
+void ashlar_users_each(void (*show)(void *arg, kuid_t uid, long files,
+				    long pages), void *arg)
+{
+	struct ashlar_user *user;
+
+	mutex_lock(&users_lock);
+	list_for_each_entry(user, &users, link)
+		show(arg, user->uid, user->files,
+		     atomic_long_read(&user->held) - user->files);
+	mutex_unlock(&users_lock);
+}

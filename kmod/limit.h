@@ -38,4 +38,11 @@ bool ashlar_limit_take(struct ashlar_user *user, unsigned long nr, bool over);
  */
 void ashlar_limit_give(struct ashlar_user *user, unsigned long nr);
 
+/*
+ * For each user: how many files he has open, and pages of 4 KB. @show is called
+ * under the lock of their list, and may sleep. May sleep.
+ */
+void ashlar_users_each(void (*show)(void *arg, kuid_t uid, long files,
+				    long pages), void *arg);
+
 #endif /* ASHLAR_LIMIT_H */

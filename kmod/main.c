@@ -7,6 +7,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/ashlar.h>
+#include "debugfs.h"
 #include "extent.h"
 #include "fault.h"
 #include "heap.h"
@@ -100,6 +101,7 @@ static int __init ashlar_init(void)
 	err = ashlar_sysfs_init(&ashlar_misc.this_device->kobj);
 	if (err)
 		pr_warn("no counters in sysfs: error %d\n", err);
+	ashlar_debugfs_init();
 	return 0;
 
 shrink_stop:
@@ -123,6 +125,7 @@ pools_exit:
 
 static void __exit ashlar_exit(void)
 {
+	ashlar_debugfs_exit();
 	ashlar_sysfs_exit();
 	misc_deregister(&ashlar_misc);
 	ashlar_shrink_stop();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* ashlarctl status: the module, its pool node by node, and who holds its memory. */
+/* ashlarctl status: the module, its pool node by node, and who holds its memory: processes, users. */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +171,50 @@ static void print_holders(const struct process *list, unsigned int n)
 		       module_users());
 }
 
+/* What each user holds, who opened it; root alone may read that, and only where debugfs is mounted. */
+#define USERS_FILE "/sys/kernel/debug/ashlar/users"
+
+static void print_users(void)
+{
+	FILE *file = fopen(USERS_FILE, "re");
+	long long files, pages;
+	bool any = false;
+	unsigned int uid;
+
+	while (file && fscanf(file, "%u %lld %lld", &uid, &files, &pages) == 3) {
+		const struct passwd *user = getpwuid(uid);
+
+		if (!any)
+			printf("\n%sUsers%s (who opened the device)\n", sgr("1"), sgr("0"));
+		any = true;
+		printf("%10u  %-20s %10s, %lld open files\n", uid, user ? user->pw_name : "",
+		       human((size_t)pages * ASHLAR_PAGE_SIZE), files);
+	}
+	if (file)
+		fclose(file);
+}
+
+static struct json_object *users_json(void)
+{
+	struct json_object *list = json_object_new_array();
+	FILE *file = fopen(USERS_FILE, "re");
+	long long files, pages;
+	unsigned int uid;
+
+	while (file && fscanf(file, "%u %lld %lld", &uid, &files, &pages) == 3) {
+		struct json_object *user = json_object_new_object();
+
+		json_object_object_add(user, "uid", json_object_new_int64(uid));
+		json_object_object_add(user, "files", json_object_new_int64(files));
+		json_object_object_add(user, "bytes",
+				       json_object_new_int64(pages * (long long)ASHLAR_PAGE_SIZE));
+		json_object_array_add(list, user);
+	}
+	if (file)
+		fclose(file);
+	return list;
+}
+
 static struct json_object *to_json(const struct pool *pools, unsigned int n, bool loaded,
 				   const char *device, const struct ashlar_info *info,
 				   const struct process *list, unsigned int nlist)
@@ -190,6 +234,7 @@ static struct json_object *to_json(const struct pool *pools, unsigned int n, boo
 	for (unsigned int i = 0; i < nlist; i++)
 		json_object_array_add(users, process_json(&list[i]));
 	json_object_object_add(object, "processes", users);
+	json_object_object_add(object, "users", users_json());
 	return object;
 }
 
@@ -223,8 +268,10 @@ static int run(void)
 	printf("%sLibrary%s  mapped by %u processes that we may look at\n", sgr("1"), sgr("0"), users);
 	if (n)
 		print_pools(pools, n);
-	if (loaded)
+	if (loaded) {
+		print_users();
 		print_holders(list, nlist);
+	}
 	free(list);
 	return 0;
 }

@@ -310,7 +310,8 @@ def parameter_items():
 def sysfs_items():
     out = []
     for what, text in re.findall(r"^What:\t+(\S+)\nDescription:\n((?:\t\t.*\n|\n)+)",
-                                 read("Documentation/ABI/testing/sysfs-ashlar") + "\n", re.M):
+                                 read("Documentation/ABI/testing/sysfs-ashlar") + "\n" +
+                                 read("Documentation/ABI/testing/debugfs-ashlar") + "\n", re.M):
         lines = [line[2:] for line in text.split("\n")]
         body = paragraphs(lines)
         body = re.sub(r"\A\.PP\n", "", body).replace("\n.PP\n", "\n.IP\n")

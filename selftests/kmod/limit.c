@@ -181,4 +181,76 @@ TEST_F(limit, of_all)
 	close(bob);
 }
 
+/* What root is told of a user; false if he is not in the list. */
+static bool user_told(uid_t uid, long *files, long *pages)
+{
+	FILE *file = fopen("/sys/kernel/debug/ashlar/users", "r");
+	bool found = false;
+	unsigned int who;
+	long f, p;
+
+	while (file && fscanf(file, "%u %ld %ld", &who, &f, &p) == 3)
+		if (who == uid) {
+			found = true;
+			*files = f;
+			*pages = p;
+		}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+static bool forgotten(void *uid)
+{
+	long files, pages;
+
+	return !user_told(*(uid_t *)uid, &files, &pages);
+}
+
+TEST_F(limit, told_to_root)
+{
+	uid_t who[] = { ALICE, BOB };
+	int alice, again, bob;
+	long files, pages;
+	struct stat st;
+	char *p, *q;
+
+	if (stat("/sys/kernel/debug/ashlar/users", &st))
+		SKIP(return, "no debugfs at /sys/kernel/debug");
+	EXPECT_EQ(0400, st.st_mode & 07777);
+	EXPECT_TRUE(eventually(forgotten, &who[0], 20));
+	EXPECT_TRUE(eventually(forgotten, &who[1], 20));
+	alice = open_as(ALICE);
+	again = open_as(ALICE);
+	bob = open_as(BOB);
+	p = dev_map(alice, LIMIT);
+	q = dev_map(bob, LIMIT);
+	ASSERT_TRUE(user_told(BOB, &files, &pages));
+	EXPECT_EQ(1, files);
+	EXPECT_EQ(0, pages);
+	EXPECT_EQ(0, dev_alloc(alice, p, 3));
+	EXPECT_EQ(0, dev_alloc(bob, q, 1));
+	ASSERT_TRUE(user_told(ALICE, &files, &pages));
+	EXPECT_EQ(2, files);
+	EXPECT_EQ(3 * PAGES, pages);
+	/* One page less: the others of its extent are small ones. */
+	EXPECT_EQ(0, punch(alice, p));
+	ASSERT_TRUE(user_told(ALICE, &files, &pages));
+	EXPECT_EQ(3 * PAGES - 1, pages);
+	close(again);
+	ASSERT_TRUE(user_told(ALICE, &files, &pages));
+	EXPECT_EQ(1, files);
+	ASSERT_TRUE(user_told(BOB, &files, &pages));
+	EXPECT_EQ(PAGES, pages);
+	/* A mapping is an open file. */
+	close(alice);
+	ASSERT_TRUE(user_told(ALICE, &files, &pages));
+	EXPECT_EQ(1, files);
+	EXPECT_EQ(0, munmap(p, LIMIT * EXTENT));
+	EXPECT_TRUE(eventually(forgotten, &who[0], 20));
+	EXPECT_EQ(0, munmap(q, LIMIT * EXTENT));
+	close(bob);
+	EXPECT_TRUE(eventually(forgotten, &who[1], 20));
+}
+
 TEST_HARNESS_MAIN
