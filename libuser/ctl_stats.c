@@ -7,6 +7,7 @@
 
 #include "ashlar.h"
 #include "block.h"
+#include "filter.h"
 #include "os.h"
 #include "report.h"
 #include "smaps.h"
@@ -235,7 +236,7 @@ static void ask(struct elsewhere *x)
 {
 	int nodes[ELSEWHERE_BATCH];
 
-	x->failed |= x->n && !os_pages_nodes(x->pages, x->n, nodes);
+	x->failed = x->failed || (x->n && !os_pages_nodes(x->pages, x->n, nodes));
 	for (unsigned int i = 0; i < x->n && !x->failed; i++)
 		x->away += nodes[i] >= 0 && (unsigned int)nodes[i] != x->node;
 	x->n = 0;
@@ -264,7 +265,7 @@ static int get_elsewhere(const struct ctl_call *c, union ctl_value *v)
 	if (!h)
 		return ENOENT;
 	pageheap_stats(h, &s);
-	x = (struct elsewhere){ .node = h->node };
+	x = (struct elsewhere){ .node = h->node, .failed = filter_is_on() };
 	x.stride = s.extents * EXTENT_PAGES / ELSEWHERE_PAGES + 1;
 	stats_for_extents(add_pages, &x);
 	ask(&x);

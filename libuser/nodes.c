@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "conf.h"
+#include "filter.h"
 #include "os.h"
 
 /* Newer than the headers that we may be built with. */
@@ -46,6 +47,9 @@ struct numa numa_rule_of(uint64_t allowed, int mode, uint64_t mask)
 	return n;
 }
 
+/* With one heap of many nodes, or a rule of the user's, the thread's policy says it all. */
+static bool placed;
+
 void numa_init(void)
 {
 	uint64_t allowed = os_nodes(), mask = 0;
@@ -59,6 +63,7 @@ void numa_init(void)
 	if (allowed & (allowed - 1))
 		os_policy(&mode, &mask);
 	ash_numa = numa_rule_of(allowed, mode, mask);
+	placed = ash_numa.rule == NUMA_LOCAL && ash_numa.heaps & (ash_numa.heaps - 1) && !filter_is_on();
 }
 
 /* --- distances ------------------------------------------------------------------------- */
@@ -182,8 +187,7 @@ int numa_choice(unsigned int node, unsigned int i)
 
 void numa_place(void *addr, size_t len, unsigned int node)
 {
-	/* With one heap of many nodes, or a rule of the user's, the thread's policy says it all. */
-	if (ash_numa.rule == NUMA_LOCAL && ash_numa.heaps & (ash_numa.heaps - 1))
+	if (placed)
 		os_prefer_node(addr, len, node);
 }
 

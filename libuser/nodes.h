@@ -52,7 +52,10 @@ static inline bool numa_strict(void)
 	return ash_numa.rule == NUMA_BOUND || ash_numa.rule == NUMA_SPREAD;
 }
 
-/* Tell the kernel the rule for a reservation of the heap on @node, as far as it needs to be told. */
+/*
+ * Tell the kernel the rule for a reservation of the heap on @node, as far as it needs to be told,
+ * and may be: under a filter anonymous memory is on the node of the thread that touches it first.
+ */
 void numa_place(void *addr, size_t len, unsigned int node);
 
 /*

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "filter.h"
 #include "os.h"
 #include "source_dev.h"
 #include "thread.h"
@@ -253,7 +254,8 @@ static void look(struct extent *e, struct sample *small, struct sample *huge)
 	s->seen += (size_t)pages;
 }
 
-static size_t heap_resident(struct pageheap *h)
+/* Unless we @may_ask the kernel, our counters are the answer: what was never touched counts too. */
+static size_t heap_resident(struct pageheap *h, bool may_ask)
 {
 	struct sample small = { 0 }, huge = { 0 };
 	struct pageheap_stats hs;
@@ -263,7 +265,7 @@ static size_t heap_resident(struct pageheap *h)
 	for (unsigned int i = 0; i < h->nwindows; i++)
 		extents += h->windows[i]->grown >> EXTENT_SHIFT;
 	stride = extents / RESIDENT_SAMPLES + 1;
-	for (unsigned int i = 0; i < h->nwindows && hs.extents > hs.device; i++) {
+	for (unsigned int i = 0; i < h->nwindows && hs.extents > hs.device && may_ask; i++) {
 		for (size_t k = 0; k < h->windows[i]->grown >> EXTENT_SHIFT; k += stride)
 			look(window_extent(h->windows[i], k), &small, &huge);
 	}
@@ -276,10 +278,11 @@ static size_t heap_resident(struct pageheap *h)
 
 size_t stats_resident(void)
 {
+	bool may_ask = !filter_is_on();
 	size_t pages = 0;
 
 	for (unsigned int i = 0; i < ash_npageheaps; i++)
-		pages += heap_resident(ash_pageheaps[i]);
+		pages += heap_resident(ash_pageheaps[i], may_ask);
 	return (pages << PAGE_SHIFT) + meta_bytes();
 }
 
