@@ -522,6 +522,13 @@ static noinline void resized(void *p, size_t size)
 	KEEP_FRAME();
 }
 
+void block_move(void *to, void *from, size_t size)
+{
+	size_t moved = large_move(to, from, size);
+
+	memcpy((char *)to + moved, (char *)from + moved, size - moved);
+}
+
 void *block_realloc(void *p, size_t size)
 {
 	struct block b;
@@ -544,7 +551,7 @@ void *block_realloc(void *p, size_t size)
 	q = fast_malloc(size);
 	if (!q)
 		return size <= b.size ? p : NULL;
-	memcpy(q, p, min(size, b.size));
+	block_move(q, p, min(size, b.size));
 	fast_free(p);
 	return q;
 }

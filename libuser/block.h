@@ -28,6 +28,9 @@ void *block_alloc_aligned(size_t align, size_t size);
 void *block_alloc_zeroed(size_t size);
 void *block_realloc(void *p, size_t size);
 
+/* @size bytes of block @from to block @to, by mappings as far as can be; @from is to be freed next. */
+void block_move(void *to, void *from, size_t size);
+
 /* Same, from @a and past the thread's cache if @a is given; @align at least 1. */
 void *block_alloc_from(struct arena *a, size_t align, size_t size, bool zero);
 

@@ -384,6 +384,7 @@ static const struct ctl_row rows[] = {
 	SOURCE("lazily_purged", lazily_purged),
 	SOURCE("punched", punched),
 	SOURCE("mended", mended),
+	SOURCE("moved", moved),
 	SOURCE("lazy", lazy),
 	CTL_RO("source.pinned", SIZE, get_pinned),
 	SMAPS("resident", resident), SMAPS("huge", huge), SMAPS("lazy_free", lazy_free),

@@ -153,6 +153,17 @@ void extent_make_muzzy(struct pageheap *h, struct extent *e, unsigned int first,
 	h->stats.lazily += fresh;
 }
 
+void extent_move(struct pageheap *h, struct extent *to, struct extent *from)
+{
+	/* Whether it may be huge belongs to the mapping, which moved. */
+	h->stats.huge -= extent_is_huge(to);
+	to->huge = from->huge;
+	to->intact = from->intact;
+	h->stats.huge += extent_is_huge(to);
+	from->moved = true;
+	h->stats.moved++;
+}
+
 void extent_gone(struct pageheap *h, struct extent *e)
 {
 	h->stats.untouched -= extent_untouched(e);
@@ -230,6 +241,10 @@ void extent_settle(struct pageheap *h, struct extent *e)
 
 	if (e->longest == LONGEST_UNKNOWN)
 		e->longest = (uint16_t)bits_longest_zero_run(&e->used);
+	if (unlikely(e->moved) && whole) {
+		e->moved = false;
+		extent_gone(h, e);
+	}
 	map_put(extent_free_map(w), i, whole);
 	map_put(extent_idle_map(w), i, whole && e->ndirty);
 	if (!whole)

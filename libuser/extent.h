@@ -31,6 +31,7 @@ struct pageheap_stats {
 	size_t lazily;		/* pages purged lazily since start */
 	size_t punched;		/* extents of the device that gave single pages back, since start */
 	size_t mended;		/* of those, made whole again */
+	size_t moved;		/* extents whose memory became another's, since start */
 };
 
 struct limit_try;
@@ -138,6 +139,9 @@ static inline unsigned int extent_untouched(const struct extent *e)
 
 /* Free dirty pages are known to read as zero. */
 void extent_clean(struct pageheap *h, struct extent *e, const struct bits *pages);
+
+/* The memory of @from is @to's now; both are wholly in use. @from is about to be given back. */
+void extent_move(struct pageheap *h, struct extent *to, struct extent *from);
 
 /* A huge page with a hole in it is one no more, until its extent is used anew, or mended. */
 void extent_tear(struct pageheap *h, struct extent *e);

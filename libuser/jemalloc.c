@@ -116,7 +116,7 @@ EXPORT void *ashlar_rallocx(void *p, size_t size, int flags)
 	q = mallocx_flags(size, flags);
 	if (!q)
 		return NULL;
-	memcpy(q, p, min(size, b.size));
+	block_move(q, p, min(size, b.size));
 	ashlar_dallocx(p, flags);
 	return q;
 }

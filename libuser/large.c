@@ -163,6 +163,20 @@ void huge_free(void *p)
 	pageheap_free(p, pages);
 }
 
+static bool is_huge(const void *p)
+{
+	const struct window *w = window_of(p);
+
+	return w && window_classes(w)[window_page(w, p)] == CLASS_HUGE;
+}
+
+size_t large_move(void *to, void *from, size_t size)
+{
+	if (size < EXTENT_SIZE || !is_huge(to) || !is_huge(from))
+		return 0;
+	return pageheap_move(to, from, size >> PAGE_SHIFT);
+}
+
 bool large_resize(void *p, unsigned int class, size_t size, bool *zeroed)
 {
 	size_t old, new;

@@ -51,6 +51,12 @@ size_t huge_size(const struct window *w, const void *p);
 size_t large_size(const void *p);
 
 /*
+ * What can be of the first @size bytes of @from moves to @to without a copy; how much of them, from
+ * the front. Nothing but huge blocks can; @from is to be freed next.
+ */
+size_t large_move(void *to, void *from, size_t size);
+
+/*
  * Make the large or huge block @p of @class hold @size bytes without moving
  * it. *@zeroed is whether bytes beyond the old size read as zero.
  */

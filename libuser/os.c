@@ -69,6 +69,16 @@ bool os_purge(void *addr, size_t len)
 	return madvise(addr, len, MADV_DONTNEED) == 0;
 }
 
+/* Not in every libc's headers. */
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP	4
+#endif
+
+bool os_move(void *to, void *from, size_t len)
+{
+	return mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) == to;
+}
+
 bool os_purge_lazy(void *addr, size_t len)
 {
 	return madvise(addr, len, MADV_FREE) == 0;

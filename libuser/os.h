@@ -34,6 +34,9 @@ bool os_remap_none(void *addr, size_t len);
 
 /* Contents gone now, reads as zero, stays committed. Anonymous memory only. */
 bool os_purge(void *addr, size_t len);
+/* Memory and contents of private [from, from + len) are at @to afterwards, and @from reads as
+ * zero; false, and nothing is changed: not one mapping, or the kernel cannot (before 5.7). */
+bool os_move(void *to, void *from, size_t len);
 /* Contents may vanish when the system wants memory (MADV_FREE). */
 bool os_purge_lazy(void *addr, size_t len);
 

@@ -477,6 +477,27 @@ bool pageheap_extend(void *p, size_t n, size_t more, bool *zeroed)
 	return ok;
 }
 
+size_t pageheap_move(void *to, void *from, size_t pages)
+{
+	struct window *to_w = window_of(to), *from_w = window_of(from);
+	struct extent *d = window_extent(to_w, window_page(to_w, to) / EXTENT_PAGES);
+	struct extent *s = window_extent(from_w, window_page(from_w, from) / EXTENT_PAGES);
+	struct pageheap *h = ash_pageheaps[to_w->heap];
+	size_t n = 0, moved;
+
+	if (to_w->heap != from_w->heap || !s->source->move)
+		return 0;
+	/* Extents in use keep their sources. */
+	while (n < pages / EXTENT_PAGES && d[n].source == s->source && s[n].source == s->source)
+		n++;
+	moved = n ? s->source->move(to, from, n << EXTENT_SHIFT) >> EXTENT_SHIFT : 0;
+	lock_take(&h->lock);
+	for (size_t i = 0; i < moved; i++)
+		extent_move(h, d + i, s + i);
+	lock_drop(&h->lock);
+	return moved << EXTENT_SHIFT;
+}
+
 /* --- heaps ------------------------------------------------------------------------------------ */
 
 bool pageheap_ready(struct pageheap *h)

@@ -59,6 +59,13 @@ void pageheap_free_large(struct pageheap *h, void *p, unsigned int class);
  */
 bool pageheap_extend(void *p, size_t n, size_t more, bool *zeroed);
 
+/*
+ * Whole extents of memory and contents go from huge block @from to huge block @to without a
+ * copy, as far as the source can; both are the caller's and have @pages at least. Returns the
+ * bytes that moved, from the front. @from is to be freed next.
+ */
+size_t pageheap_move(void *to, void *from, size_t pages);
+
 /* New decay times, as if all that is free had become so now. */
 void pageheap_set_decay(struct pageheap *h, int64_t ms);
 void pageheap_set_muzzy_decay(struct pageheap *h, int64_t ms);

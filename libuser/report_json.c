@@ -62,6 +62,7 @@ static void source(struct sink *out, const struct stats *s)
 	json_number(out, "lazily_purged", s->lazily_purged);
 	json_number(out, "punched_extents", s->punched);
 	json_number(out, "mended_extents", s->mended);
+	json_number(out, "moved_extents", s->moved);
 	json_close(out);
 }
 

@@ -70,6 +70,7 @@ static void totals(struct metrics *m, const char *opts)
 	ONE(COUNTER, "lazily_purged_bytes", t.s.lazily_purged, "Bytes made muzzy.");
 	ONE(COUNTER, "punched_extents", t.s.punched, "Extents of the device that gave single pages back.");
 	ONE(COUNTER, "mended_extents", t.s.mended, "Of them, extents made whole again.");
+	ONE(COUNTER, "moved_extents", t.s.moved, "Extents whose memory realloc moved without a copy.");
 	ONE(COUNTER, "cache_fills", t.s.fills, "Fills of thread caches.");
 	ONE(COUNTER, "cache_flushes", t.s.flushes, "Flushes of thread caches.");
 	if (t.has_smaps) {

@@ -89,6 +89,7 @@ static void print_totals(struct sink *out, const char *opts)
 	total(out, "  lazily", s->lazily_purged, "bytes made muzzy");
 	total(out, "punched", s->punched, "extents of the device that gave single pages back");
 	total(out, "  mended", s->mended, "of them, made whole again");
+	total(out, "moved", s->moved, "extents whose memory realloc moved without a copy");
 	total(out, "arenas", s->arenas, "made so far");
 	total(out, "threads", s->threads, "with a cache");
 	if (t.has_smaps) {

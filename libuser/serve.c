@@ -121,7 +121,8 @@ static const struct {
 	TOTAL(muzzy), TOTAL(lazy), TOTAL(metadata), TOTAL(resident), TOTAL(mapped),
 	TOTAL(retained), TOTAL(extents), TOTAL(huge), TOTAL(device), TOTAL(fallbacks),
 	TOTAL(purges), TOTAL(purged), TOTAL(lazily_purged), TOTAL(purge_calls),
-	TOTAL(punched), TOTAL(mended), TOTAL(fills), TOTAL(flushes), TOTAL(threads), TOTAL(arenas),
+	TOTAL(punched), TOTAL(mended), TOTAL(moved), TOTAL(fills), TOTAL(flushes),
+	TOTAL(threads), TOTAL(arenas),
 #undef TOTAL
 };
 

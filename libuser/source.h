@@ -73,6 +73,14 @@ struct source {
 	bool (*mend)(char *addr, size_t len);
 
 	/*
+	 * The memory of [from, from + len) with its contents moves to @to, without a copy; what
+	 * @to had is gone, and @from reads as zero. Both are of this source and committed.
+	 * Returns the bytes that moved, from the front: no others are changed. NULL where
+	 * the source cannot.
+	 */
+	size_t (*move)(char *to, char *from, size_t len);
+
+	/*
 	 * What was purged lazily is to be used again: afterwards no touch fails for
 	 * want of memory. Returns the bytes that have it, from the front; contents are
 	 * as they were, or zero. NULL where a touch is enough.

@@ -45,6 +45,20 @@ static bool anon_purge_lazy(const struct source_range *ranges, unsigned int n)
 	return true;
 }
 
+/* One call moves one mapping, and a range may lie in several. */
+static size_t anon_move(char *to, char *from, size_t len)
+{
+	size_t done = 0;
+
+	for (size_t n = len; n && done < len; n = min(n, len - done)) {
+		if (os_move(to + done, from + done, n))
+			done += n;
+		else
+			n = round_down(n / 2, EXTENT_SIZE);
+	}
+	return done;
+}
+
 _Atomic size_t source_purge_calls;
 
 const struct source source_anon = {
@@ -55,4 +69,5 @@ const struct source source_anon = {
 	.commit = anon_commit,
 	.purge = anon_purge,
 	.purge_lazy = anon_purge_lazy,
+	.move = anon_move,
 };

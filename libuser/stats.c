@@ -222,6 +222,7 @@ void stats_collect(struct stats *s)
 		s->fallbacks += hs.fallbacks;
 		s->punched += hs.punched;
 		s->mended += hs.mended;
+		s->moved += hs.moved;
 	}
 	s->purge_calls = atomic_load_explicit(&source_purge_calls, memory_order_relaxed);
 }

@@ -34,6 +34,7 @@ struct stats {
 	size_t purges, purged;		/* runs, and bytes given back, since start */
 	size_t lazily_purged;		/* bytes made muzzy since start */
 	size_t punched, mended;		/* extents that gave single pages back; of them, whole again */
+	size_t moved;			/* extents whose memory realloc moved without a copy */
 	size_t purge_calls;		/* system calls for them */
 	size_t fills, flushes;		/* of thread caches, since start */
 	size_t threads, arenas;

@@ -54,6 +54,7 @@ struct extent {
 	bool on_dirty;		/* linked in dnext/dprev */
 	bool on_mend;		/* linked in mnext */
 	bool huge;		/* on huge pages, or meant to be */
+	bool moved;		/* in use, but its memory is another extent's now: it has none */
 	bool intact;		/* huge, and no page of it was given back since */
 };
 

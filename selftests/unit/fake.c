@@ -10,7 +10,7 @@
 #include "source_dev.h"
 #include "thread.h"
 
-struct fake fake = { .device_left = SIZE_MAX, .anon_left = SIZE_MAX, .now = 1000000 };
+struct fake fake = { .device_left = SIZE_MAX, .move_most = SIZE_MAX, .anon_left = SIZE_MAX, .now = 1000000 };
 
 _Atomic size_t source_purge_calls;
 
@@ -213,6 +213,19 @@ static bool anon_ready(void)
 	return true;
 }
 
+/* What moved is zero where it was, as after mremap(). */
+static size_t anon_move(char *to, char *from, size_t len)
+{
+	wrong_unless(len && !(len % EXTENT_SIZE));
+	len = min(len >> EXTENT_SHIFT, fake.move_most) << EXTENT_SHIFT;
+	for (size_t i = 0; i < len; i += EXTENT_SIZE)
+		wrong_unless(*owner_of(to + i) == ANON && *owner_of(from + i) == ANON);
+	memcpy(to, from, len);
+	if (len)
+		madvise(from, len, MADV_DONTNEED);
+	return len;
+}
+
 static bool device_ready(void)
 {
 	return fake.device;
@@ -221,7 +234,7 @@ static bool device_ready(void)
 const struct source source_anon = {
 	.name = "anon", .purge_unit = PAGE_SIZE, .recommit = false,
 	.ready = anon_ready, .commit = anon_commit, .purge = anon_purge,
-	.purge_lazy = anon_purge_lazy,
+	.purge_lazy = anon_purge_lazy, .move = anon_move,
 };
 
 const struct source source_device = {

@@ -25,6 +25,7 @@ struct fake {
 	bool purge_fails;
 	bool lazy_fails;	/* the kernel has no lazy purge */
 	char *shared;		/* an extent that the device neither punches nor mends */
+	size_t move_most;	/* extents that one move may bring; SIZE_MAX at first */
 	size_t lazy_every;	/* every so manieth lazy extent of the device is taken */
 	bool os_fails;		/* os_commit(): no memory for maps and records */
 	uint64_t now;		/* ms */

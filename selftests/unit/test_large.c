@@ -3,6 +3,7 @@
 #include "ashlar.h"
 #include "block.h"
 #include "fake.h"
+#include "fast.h"
 #include "large.h"
 
 static struct pageheap *heap;
@@ -143,6 +144,59 @@ Test(large, resize_without_memory)
 	cr_assert(pageheap_consistent(heap));
 	huge_free(p);
 	cr_assert_eq(active(), 0);
+}
+
+static struct pageheap_stats stats(void)
+{
+	struct pageheap_stats s;
+
+	pageheap_stats(heap, &s);
+	return s;
+}
+
+/* A block of 5.5 MB with something behind it grows to 9 MB; @most of its two whole extents move. */
+static void check_move(size_t most)
+{
+	char *p = block_alloc(5632 * KB), *wall = block_alloc(3 * MB), *q;
+	size_t moved = stats().moved;
+	bool zeroed;
+
+	fake.move_most = most;
+	for (size_t i = 0; i < 5632 * KB; i++)
+		p[i] = (char)(i >> 12 ^ i);
+	q = block_realloc(p, 9 * MB);
+	cr_assert(q && q != p);
+	for (size_t i = 0; i < 5632 * KB; i++)
+		cr_assert_eq(q[i], (char)(i >> 12 ^ i), "byte %zu", i);
+	moved = stats().moved - moved;
+	cr_assert_eq(moved, min(most, (size_t)2));
+	/* What moved left nothing behind: free and clean, and the rest is dirty. */
+	cr_assert_eq(stats().retained, moved);
+	cr_assert_eq(stats().dirty, (5632 * KB - moved * EXTENT_SIZE) >> PAGE_SHIFT);
+	cr_assert(pageheap_consistent(heap));
+	p = large_alloc(heap, 4 * MB, PAGE_SIZE, &zeroed);
+	cr_assert_eq(zeroed, moved == 2);
+	for (size_t i = 0; i < 4 * MB && zeroed; i += 64)
+		cr_assert_eq(p[i], 0, "byte %zu", i);
+	huge_free(p);
+	fast_free(q);
+	fast_free(wall);
+	cr_assert(pageheap_consistent(heap));
+}
+
+Test(large, huge_moves_without_a_copy)
+{
+	check_move(SIZE_MAX);
+}
+
+Test(large, huge_moves_in_part)
+{
+	check_move(1);
+}
+
+Test(large, huge_that_cannot_move_is_copied)
+{
+	check_move(0);
 }
 
 Test(large, block_resize_with_extra)
