@@ -250,17 +250,17 @@ static void misuse(const void *p, unsigned int class)
 	ash_fatal("free: block %p of %u bytes was freed twice", p, sizeclasses[class].size);
 }
 
-/* @s got a slot back. Empty slabs are chained for the caller to destroy. */
-static void slab_returned(struct bin *b, struct slab *s, struct slab **empty)
+/* @s got slots back; it was @full before. Empty slabs are chained for the caller to destroy. */
+static void slab_returned(struct bin *b, struct slab *s, bool full, struct slab **empty)
 {
 	if (s->nfree == s->nslots) {
-		if (s->nslots > 1)
+		if (!full)
 			slab_unlink(b, s);
 		b->nslabs--;
 		b->pages -= s->npages;
 		s->next = *empty;
 		*empty = s;
-	} else if (s->nfree == 1) {
+	} else if (full) {
 		slab_link(b, s);
 	} else if (s->list != list_of(s)) {
 		slab_unlink(b, s);
@@ -269,23 +269,25 @@ static void slab_returned(struct bin *b, struct slab *s, struct slab **empty)
 }
 
 /*
- * One owner's share of @blocks goes home under one lock; the others' are moved
- * to the front. Returns how many are left.
+ * One owner's share of @blocks goes home under one lock, neighbours in a slab
+ * together; the others' are moved to the front. Returns how many are left.
  */
 static unsigned int flush_one_owner(unsigned int class, void **blocks, unsigned int n)
 {
 	struct window *w = window_of(blocks[0]);
-	unsigned int owner = slab_of(w, blocks[0])->arena, left = 0;
+	unsigned int owner = slab_of(w, blocks[0])->arena, left = 0, put;
 	struct arena *a = ash_arenas[owner];
 	struct bin *b = &a->bins[class];
 	struct slab *empty = NULL;
 
 	bin_lock(a, b);
 	b->flushes++;
-	for (unsigned int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < n; i += put) {
 		void *p = blocks[i];
 		struct slab *s;
+		bool full;
 
+		put = 1;
 		if (unlikely((uintptr_t)p - (uintptr_t)w->base >= w->size)) {
 			blocks[left++] = p;
 			continue;
@@ -295,10 +297,12 @@ static unsigned int flush_one_owner(unsigned int class, void **blocks, unsigned 
 			blocks[left++] = p;
 			continue;
 		}
-		if (unlikely(!slab_put(s, p)))
+		full = !s->nfree;
+		put = slab_put_run(s, blocks + i, n - i);
+		if (unlikely(!put))
 			misuse(p, class);
-		b->out--;
-		slab_returned(b, s, &empty);
+		b->out -= put;
+		slab_returned(b, s, full, &empty);
 	}
 	bin_unlock(b);
 	while (empty) {

@@ -92,17 +92,25 @@ unsigned int slab_take(struct slab *s, void **out, unsigned int n)
 	return got;
 }
 
-bool slab_put(struct slab *s, const void *p)
+unsigned int slab_put_run(struct slab *s, void *const *blocks, unsigned int n)
 {
-	size_t offset = (size_t)((const char *)p - slab_addr(s));
-	unsigned int slot = sizeclass_slot(s->class, offset);
+	uintptr_t base = (uintptr_t)slab_addr(s);
+	size_t size = sizeclasses[s->class].size, nslots = s->nslots;
+	unsigned int put;
 
-	if (unlikely(slot * sizeclasses[s->class].size != offset || slot >= s->nslots ||
-		     bits_get(&s->free, slot)))
-		return false;
-	bits_set(&s->free, slot);
-	s->nfree++;
-	return true;
+	for (put = 0; put < n; put++) {
+		size_t offset = (uintptr_t)blocks[put] - base;
+		unsigned int slot;
+
+		if (offset >= nslots * size)
+			break;
+		slot = sizeclass_slot(s->class, offset);
+		if (unlikely(slot * size != offset || bits_get(&s->free, slot)))
+			break;
+		bits_set(&s->free, slot);
+	}
+	s->nfree = (uint16_t)(s->nfree + put);
+	return put;
 }
 
 bool slab_is_slot(const struct slab *s, const void *p)

@@ -54,10 +54,16 @@ static inline char *slab_addr(const struct slab *s)
 unsigned int slab_take(struct slab *s, void **out, unsigned int n);
 
 /*
- * A used slot becomes free. False if @p is not the start of a used slot (it
- * was free already, or points inside one); nothing is changed then.
+ * Used slots become free: the first ones of @blocks, up to one that is no start of a used slot of
+ * @s (another slab's, free already, or points inside one). Returns how many.
  */
-bool slab_put(struct slab *s, const void *p);
+unsigned int slab_put_run(struct slab *s, void *const *blocks, unsigned int n);
+
+/* One used slot becomes free; false if @p is not the start of one, and nothing is changed. */
+static inline bool slab_put(struct slab *s, void *p)
+{
+	return slab_put_run(s, &p, 1);
+}
 
 /* Does @p point to the first byte of a slot? */
 bool slab_is_slot(const struct slab *s, const void *p);

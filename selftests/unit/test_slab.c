@@ -87,6 +87,24 @@ Test(slab, put_refuses_what_was_not_taken)
 	cr_assert(slab_consistent(s));
 }
 
+Test(slab, put_run_stops_at_the_first_that_is_not_its_own)
+{
+	struct slab *s = slab_create(heap, 0, 6, 1), *other = slab_create(heap, 0, 6, 1);
+	void *slot[8], *foreign[1], *run[8];
+
+	cr_assert_eq(slab_take(s, slot + 8, 8), 8);
+	cr_assert_eq(slab_take(other, foreign + 1, 1), 1);
+	memcpy(run, slot, sizeof(run));
+	run[3] = foreign[0];
+	run[6] = slot[4];
+	cr_assert_eq(slab_put_run(s, run, 8), 3, "the fourth is another slab's");
+	cr_assert_eq(slab_put_run(s, run + 3, 5), 0);
+	cr_assert_eq(slab_put_run(s, run + 4, 4), 2, "then one is free already");
+	cr_assert_eq(slab_put_run(s, run + 7, 1), 1);
+	cr_assert(s->nfree == s->nslots - 2 && other->nfree == other->nslots - 1);
+	cr_assert(slab_consistent(s) && slab_consistent(other));
+}
+
 Test(slab, random_takes_and_puts_against_a_model)
 {
 	fake_seed();
