@@ -368,6 +368,8 @@ static void free_span(struct tcache *t, void *p, const struct block *b)
 		huge_free(p);
 	else
 		large_free_span(p, b->class);
+	if (!t->disabled)
+		tcache_watch_net(t);
 }
 
 static void free_small(struct tcache *t, void *p, const struct block *b)
@@ -400,9 +402,12 @@ static noinline void large_lend(void *p, struct tcache *t, size_t class)
 		slow_free(p);
 }
 
-static noinline void large_gc(void *p, struct tcache *t)
+/* After tcache_refused() said so: the long way counts the block itself, and looks at decay. */
+static noinline void large_gc(void *p, struct tcache *t, size_t class)
 {
-	tcache_gc(t);
+	t->net += sizeclass_bytes[class];
+	if (t->events >= t->gc_events)
+		tcache_gc(t);
 	slow_free(p);
 }
 
@@ -415,7 +420,7 @@ void full_free(void *p, struct tcache *t, size_t class)
 	else if (t->large_room >= sizeclass_bytes[class] || (top && top[-1] == p))
 		large_lend(p, t, class);
 	else if (unlikely(tcache_refused(t, class)))
-		large_gc(p, t);
+		large_gc(p, t, class);
 	else
 		large_free_home(t->arena->heap, p, (unsigned int)class);
 }

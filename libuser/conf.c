@@ -49,6 +49,8 @@ const struct conf_row conf_rows[] = {
 	       "Milliseconds until free memory goes back; 0: at once, -1: never.", SAME),
 	NUMBER(muzzy_decay_ms, 0, -1, INT64_MAX / 1000000,
 	       "Milliseconds that memory stays lazily purged before it goes back by force; 0: no lazy step.", SAME),
+	NUMBER(dirty_max, 0, 0, INT64_MAX / 1000000,
+	       "Bytes of free memory a node keeps at the most, whatever the decay times say; 0: no such limit."),
 	BOOL(background_thread, false, "Whether a thread of the library's own purges, so that idle processes give back.", SAME),
 	NUMBER(heap_soft_limit, 0, 0, INT64_MAX / 1000000,
 	       "Bytes of heap beyond which free memory goes back before more is taken; 0: none."),

@@ -46,6 +46,7 @@ struct conf {
 	int64_t dirty_decay_ms;		/* -1: never */
 	int64_t muzzy_decay_ms;		/* -1: never */
 	int64_t background_thread;	/* bool */
+	int64_t dirty_max;		/* bytes, 0: no such limit */
 	int64_t heap_soft_limit, heap_hard_limit;	/* bytes, 0: none */
 	int64_t heap_soft_limit_percent, heap_hard_limit_percent;	/* of the cgroup's memory.max */
 	int64_t pressure;		/* bool */

@@ -119,6 +119,20 @@ static int set_limit(const struct ctl_call *c, const union ctl_value *v)
 	return 0;
 }
 
+static int get_dirty_max(const struct ctl_call *c, union ctl_value *v)
+{
+	(void)c;
+	v->z = limit_dirty_max();
+	return 0;
+}
+
+static int set_dirty_max(const struct ctl_call *c, const union ctl_value *v)
+{
+	(void)c;
+	limit_set_dirty(v->z);
+	return 0;
+}
+
 static int get_heap_size(const struct ctl_call *c, union ctl_value *v)
 {
 	(void)c;
@@ -156,6 +170,7 @@ static const struct ctl_row rows[] = {
 	/* Limits in bytes, 0: none; what they have refused, and how often something was purged for them. */
 	CTL_RW("heap.soft_limit", SIZE, get_limit, set_limit, .arg = 0),
 	CTL_RW("heap.hard_limit", SIZE, get_limit, set_limit, .arg = 1),
+	CTL_RW("heap.dirty_max", SIZE, get_dirty_max, set_dirty_max),
 	CTL_RO("heap.size", SIZE, get_heap_size),
 	CTL_RO("stats.heap.refused", SIZE, get_counter, .arg = 0),
 	CTL_RO("stats.heap.relieved", SIZE, get_counter, .arg = 1),

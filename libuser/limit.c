@@ -31,6 +31,18 @@ void limit_set_hard(size_t bytes)
 	set(&ash_limit.hard, bytes);
 }
 
+void limit_set_dirty(size_t bytes)
+{
+	atomic_store(&ash_limit.dirty, bytes ? bytes >> PAGE_SHIFT : SIZE_MAX);
+}
+
+size_t limit_dirty_max(void)
+{
+	size_t pages = load(&ash_limit.dirty);
+
+	return pages == SIZE_MAX ? 0 : pages << PAGE_SHIFT;
+}
+
 /* @bytes, or @percent of what the cgroup, or the machine, has; the lower of the two. 0: none. */
 static size_t lower(size_t bytes, int64_t percent, size_t all)
 {
@@ -45,6 +57,7 @@ void limit_init(void)
 
 	if (conf.heap_soft_limit_percent || conf.heap_hard_limit_percent)
 		all = min(cgroup_memory_max(), os_physical());
+	limit_set_dirty((size_t)conf.dirty_max);
 	limit_set_soft(lower((size_t)conf.heap_soft_limit, conf.heap_soft_limit_percent, all));
 	limit_set_hard(lower((size_t)conf.heap_hard_limit, conf.heap_hard_limit_percent, all));
 }
@@ -110,6 +123,7 @@ size_t limit_dirty(size_t pages, uint64_t now)
 {
 	size_t soft = load(&ash_limit.soft);
 
+	pages = min(pages, load(&ash_limit.dirty));
 	if (unlikely(now < atomic_load_explicit(&ash_limit.pressed_until, memory_order_relaxed)))
 		return 0;
 	if (likely(soft == SIZE_MAX))

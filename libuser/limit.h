@@ -29,6 +29,7 @@
 struct limit {
 	_Atomic bool on;		/* a limit is set */
 	_Atomic size_t soft, hard;	/* pages; SIZE_MAX: none */
+	_Atomic size_t dirty;		/* pages that a heap may keep dirty; SIZE_MAX: none */
 	_Atomic size_t total;		/* pages, records not included: sum of all heaps' limit_noted */
 	_Atomic size_t refused;		/* allocations that the hard limit refused, since start */
 	_Atomic size_t relieved;	/* purges for a limit's sake, since start */
@@ -50,6 +51,17 @@ void limit_init(void);
 /* Set at run time; bytes, 0: none. */
 void limit_set_soft(size_t bytes);
 void limit_set_hard(size_t bytes);
+
+/* Bytes that each heap may keep dirty; 0: no such limit. */
+void limit_set_dirty(size_t bytes);
+size_t limit_dirty_max(void);
+
+/* Is more of @h dirty than that? Without the lock: a guess. */
+static inline bool limit_dirty_passed(const struct pageheap *h)
+{
+	return __atomic_load_n(&h->stats.dirty, __ATOMIC_RELAXED) >
+	       atomic_load_explicit(&ash_limit.dirty, memory_order_relaxed);
+}
 
 /* Bytes of the heap as the limits see it; only while one is set. */
 size_t limit_size(void);

@@ -140,6 +140,7 @@ void tcache_bind(struct tcache *t, struct arena *a)
 	if (!t->sampling.wait)
 		t->countdown = sample_next(&t->sampling, 0, TCACHE_EVENT_BYTES, &due);
 	t->gc_events = (uint32_t)conf.gc_events;
+	t->net_due = t->net - TCACHE_EVENT_BYTES;
 	t->large_max = t->large_room = large_bound(a);
 	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
 		size_t size = sizeclasses[c].size, most;
@@ -283,8 +284,26 @@ void tcache_gc(struct tcache *t)
 	follow_node(t);
 }
 
+void tcache_freed(struct tcache *t)
+{
+	struct pageheap *h = t->arena->heap;
+	uint64_t now = os_now_ms();
+	int saved = errno;
+
+	t->net_due = t->net - TCACHE_EVENT_BYTES;
+	/* Where memory goes back at once, or too much is free, there is nothing to wait for. */
+	if (now < t->next_tick && __atomic_load_n(&h->decay.ms, __ATOMIC_RELAXED) &&
+	    !limit_dirty_passed(h))
+		return;
+	t->next_tick = now + TICK_MS;
+	tcache_count(t);
+	purge_heap(h, now, PURGE_DECAY_BATCH);
+	errno = saved;
+}
+
 static void count_event(struct tcache *t)
 {
+	tcache_watch_net(t);
 	tcache_watch(t);
 	if (unlikely(t->asked != atomic_load_explicit(&ash_limit.asked, memory_order_relaxed)))
 		empty(t);
@@ -315,6 +334,7 @@ unsigned int tcache_event(struct tcache *t)
 	/* By the bytes that were asked for, and not by the clock: counts repeat. */
 	if (!due)
 		rebound(t);
+	t->net_due = t->net - TCACHE_EVENT_BYTES;
 	if (now < t->next_tick)
 		return due;
 	saved = errno;

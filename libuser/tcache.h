@@ -88,6 +88,7 @@ struct tcache {
 	int64_t large_room;	/* of it, what is lent to no stack; below 0 until GC if the heap has shrunk */
 	uint64_t bytes;		/* asked for, up to the last event */
 	int64_t net;		/* bytes taken from arenas and page heaps less those given back */
+	int64_t net_due;	/* below it so much went back that decay has to look: see tcache_freed() */
 	uint64_t allocated, deallocated;	/* as of the last tcache_count() */
 	uint64_t next_tick;	/* ms: when to look at decay again */
 	struct sampling sampling;	/* when the countdown ends, and why */
@@ -136,12 +137,21 @@ static inline unsigned int tcache_cached(const struct tcache *t, unsigned int cl
  */
 bool tcache_push_large(struct tcache *t, size_t class, void *p);
 
-/* The stack of large @class did not take a block, which leaves the cache. True: GC is due. */
+/* The stack of large @class did not take a block, which leaves the cache. True: GC or decay is due. */
 static inline bool tcache_refused(struct tcache *t, size_t class)
 {
 	t->bins[class].use = 1;
 	t->net -= sizeclass_bytes[class];
-	return ++t->events >= t->gc_events;
+	return ++t->events >= t->gc_events || t->net < t->net_due;
+}
+
+/* The net fell by TCACHE_EVENT_BYTES: decay's tick, for threads that free more than they allocate. */
+void tcache_freed(struct tcache *t);
+
+static inline void tcache_watch_net(struct tcache *t)
+{
+	if (unlikely(t->net < t->net_due))
+		tcache_freed(t);
 }
 
 /* Ages the stacks; the thread may be another node's after it. */

@@ -37,6 +37,26 @@ static size_t take(char **p, size_t most)
 	return n;
 }
 
+Test(limit, dirty_by_amount)
+{
+	char *p[1000];
+
+	cr_assert_eq(take(p, 1000), 1000);
+	for (int i = 0; i < 1000; i++)
+		pageheap_free(p[i], 1);
+	cr_assert_eq(stats().dirty, 1000);
+	cr_assert_eq(purge_heap(heap, fake.now, PURGE_DECAY), 0, "dirty_decay_ms:-1 keeps all");
+	cr_assert(!limit_dirty_passed(heap));
+	limit_set_dirty(400 << PAGE_SHIFT);
+	cr_assert(limit_dirty_passed(heap) && limit_dirty_max() == 400 << PAGE_SHIFT);
+	/* Whole extents go first, and as a whole. */
+	cr_assert_geq(purge_heap(heap, fake.now, PURGE_DECAY), 600);
+	cr_assert(stats().dirty <= 400 && !limit_dirty_passed(heap));
+	limit_set_dirty(0);
+	cr_assert(limit_dirty_max() == 0 && !limit_dirty_passed(heap));
+	cr_assert_eq(purge_heap(heap, fake.now, PURGE_DECAY), 0);
+}
+
 Test(limit, hard_refuses_and_lets_go_again)
 {
 	static char *p[20000];
