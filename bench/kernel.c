@@ -345,10 +345,10 @@ static void device_only(const struct source *s)
 	struct row release = { .name = "free" };
 	struct row again = { .name = "touch-purged" };
 	struct row lazy = { .name = "purge-lazy" };
-	struct ashlar_info info = { .size = sizeof(info) };
+	struct row cancel = { .name = "touch-lazy" };
+	struct row zap = { .name = "unmap-alone" };
 	int round, i;
 
-	must(!ioctl(device, ASHLAR_IOC_INFO, &info), "INFO");
 	for (round = 0; round < ROUNDS; round++) {
 		char *p = s->map(RUN);
 		uint64_t start;
@@ -366,12 +366,17 @@ static void device_only(const struct source *s)
 			alloc(p + i * EXTENT, 1, 1, 0);
 		row_add(&single, since(start));
 		touch(p, RUN, 1);
-		if (info.abilities & ASHLAR_CAN_PURGE_LAZY) {
-			start = now();
-			must(purge(p, RUN, 1, ASHLAR_PURGE_LAZY), "lazy PURGE");
-			row_add(&lazy, since(start));
-			touch(p, RUN, 1);
-		}
+		start = now();
+		must(purge(p, RUN, 1, ASHLAR_PURGE_LAZY), "lazy PURGE");
+		row_add(&lazy, since(start));
+		start = now();
+		touch(p, RUN, 1);
+		row_add(&cancel, since(start));
+		/* On the device it unmaps, and nothing else. */
+		start = now();
+		must(!madvise(p, RUN * EXTENT, MADV_DONTNEED), "MADV_DONTNEED");
+		row_add(&zap, since(start));
+		touch(p, RUN, 1);
 		s->purge(p, RUN, 1);
 		s->ready(RUN);
 		start = now();
@@ -383,10 +388,9 @@ static void device_only(const struct source *s)
 	row_print(&single, s, RUN);
 	row_print(&release, s, RUN);
 	row_print(&again, s, RUN);
-	if (lazy.least)
-		row_print(&lazy, s, RUN);
-	else
-		printf("# skipped: purge-lazy: INFO does not offer ASHLAR_CAN_PURGE_LAZY\n");
+	row_print(&lazy, s, RUN);
+	row_print(&cancel, s, RUN);
+	row_print(&zap, s, RUN);
 }
 
 /* --- fork --- */
@@ -642,9 +646,9 @@ static uint64_t fork_small(void)
 
 static void growth(const struct source *s, size_t n)
 {
-	struct row rows[5] = { { .name = "alloc" }, { .name = "touch" },
+	struct row rows[6] = { { .name = "alloc" }, { .name = "touch" },
 			       { .name = "fork" }, { .name = "free" },
-			       { .name = "purge" } };
+			       { .name = "purge" }, { .name = "lazy" } };
 	uint64_t start, cost;
 	int round, i, end;
 	pid_t pid;
@@ -662,6 +666,11 @@ static void growth(const struct source *s, size_t n)
 		pid = fork_idle(&end, &cost);
 		row_add(&rows[2], cost);
 		end_child(pid, end);
+		/* What the fork left exposed is settled by being written to. */
+		touch(p, n, 1);
+		start = now();
+		must(purge(p, n, 1, ASHLAR_PURGE_LAZY), "lazy PURGE");
+		row_add(&rows[5], since(start));
 		touch(p, n, 1);
 		start = now();
 		if (round)
@@ -671,7 +680,7 @@ static void growth(const struct source *s, size_t n)
 		row_add(&rows[round ? 3 : 4], since(start));
 		munmap(p, n * EXTENT);
 	}
-	for (i = 0; i < 5; i++)
+	for (i = 0; i < 6; i++)
 		printf("= grow-%s-%zu device %llu\n", rows[i].name, n,
 		       (unsigned long long)(rows[i].least / n));
 	fflush(stdout);
@@ -705,7 +714,7 @@ static void work(int cpu, int gate, char *p, struct span *span)
 	span->start = now();
 	for (i = 0; i < CALLS; i++)
 		alloc(p + i * RUN * EXTENT, RUN, 1, 0);
-	span->end = now();
+	__atomic_store_n(&span->end, now(), __ATOMIC_RELEASE);
 }
 
 struct thread {
@@ -733,9 +742,10 @@ static uint64_t contended(int workers, bool threads)
 	struct thread t[WORKERS];
 	pid_t pids[WORKERS];
 	char *p = NULL;
-	int gate[2], i;
+	int gate[2], exits[2], i;
+	char byte;
 
-	must(spans != MAP_FAILED && !pipe(gate), "mmap or pipe");
+	must(spans != MAP_FAILED && !pipe(gate) && !pipe(exits), "mmap or pipe");
 	device_ready(WORKERS * n);
 	if (threads)
 		p = device_map(WORKERS * n);
@@ -750,13 +760,19 @@ static uint64_t contended(int workers, bool threads)
 		must(pids[i] >= 0, "fork");
 		if (!pids[i]) {
 			close(gate[1]);
+			close(exits[1]);
 			work(i, gate[0], NULL, &spans[i]);
-			_exit(0);
+			_exit(read(exits[0], &byte, 1));
 		}
 	}
 	/* All wait at the gate. */
 	usleep(100000);
 	close(gate[1]);
+	/* None is taken down before all have done. */
+	for (i = 0; i < workers; i++)
+		while (!__atomic_load_n(&spans[i].end, __ATOMIC_ACQUIRE))
+			usleep(1000);
+	close(exits[1]);
 	for (i = 0; i < workers; i++) {
 		if (threads)
 			must(!pthread_join(t[i].id, NULL), "join");
@@ -766,6 +782,7 @@ static uint64_t contended(int workers, bool threads)
 		last = spans[i].end > last ? spans[i].end : last;
 	}
 	close(gate[0]);
+	close(exits[0]);
 	if (threads)
 		munmap(p, WORKERS * n * EXTENT);
 	munmap(spans, 4096);
@@ -781,6 +798,7 @@ static int contend(void)
 	} cases[] = {
 		{ "alloc-alone", 1, false },
 		{ "alloc-threads", WORKERS, true },
+		{ "alloc-processes", WORKERS, false },
 	};
 	size_t i;
 

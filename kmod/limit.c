@@ -107,10 +107,12 @@ bool ashlar_limit_take(struct ashlar_user *user, unsigned long nr, bool over)
 {
 	long all = atomic_long_add_return(nr, &pages_held);
 	long his = atomic_long_add_return(nr, &user->held);
+	unsigned long most = READ_ONCE(max_extents);
+	unsigned long each = READ_ONCE(max_extents_per_user);
 
-	if (over || (!above(all, READ_ONCE(max_extents)) &&
-		     !above(his - READ_ONCE(user->files),
-			    READ_ONCE(max_extents_per_user))))
+	if (likely(!(most | each)) || over)
+		return true;
+	if (!above(all, most) && !above(his - READ_ONCE(user->files), each))
 		return true;
 	ashlar_limit_give(user, nr);
 	return false;

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -385,6 +386,41 @@ void turn_wait(struct turn *turn)
 
 	if (read(turn->fd[0], &byte, 1) != 1)
 		die("read");
+}
+
+bool race_open(struct race *race)
+{
+	char *cut;
+
+	*race = (struct race){ .fd = dev_open() };
+	race->p = dev_memory(race->fd, RACE_EXTENTS);
+	cut = race->p + EXTENT + PAGE;
+	return !mprotect(cut, PAGE, PROT_READ) &&
+	       !mprotect(cut, PAGE, PROT_READ | PROT_WRITE);
+}
+
+void race_run(struct race *race, const struct racer *racers, size_t nr)
+{
+	pthread_t threads[nr];
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (pthread_create(&threads[i], NULL, racers[i].run,
+				   racers[i].arg ? racers[i].arg : race))
+			die("pthread_create");
+	for (i = 0; i < nr; i++)
+		if (racers[i].ends)
+			pthread_join(threads[i], NULL);
+	race->stop = true;
+	for (i = 0; i < nr; i++)
+		if (!racers[i].ends)
+			pthread_join(threads[i], NULL);
+}
+
+void race_close(struct race *race)
+{
+	munmap(race->p, RACE_EXTENTS * EXTENT);
+	close(race->fd);
 }
 
 uint32_t random_next(uint32_t *state)

@@ -81,6 +81,31 @@ void turn_init(struct turn *turn);
 void turn_give(struct turn *turn);
 void turn_wait(struct turn *turn);
 
+/*
+ * Threads against each other, on a few extents. Each gets a struct race, or what
+ * its racer says instead; it counts in wrong what must not be. Those that end by
+ * themselves are waited for; then stop tells the others to.
+ */
+#define RACE_EXTENTS 4
+
+struct race {
+	int fd;
+	char *p;
+	volatile bool stop;
+	volatile int wrong;
+};
+
+struct racer {
+	void *(*run)(void *arg);
+	void *arg;
+	bool ends;
+};
+
+/* Memory to race on; one of its extents is cut in pieces, and so mapped by PTEs. */
+bool race_open(struct race *race);
+void race_run(struct race *race, const struct racer *racers, size_t nr);
+void race_close(struct race *race);
+
 /* The next number of a simple, seeded random sequence. */
 uint32_t random_next(uint32_t *state);
 

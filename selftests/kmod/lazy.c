@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -441,14 +440,6 @@ TEST_F(lazy, stays_charged)
 
 /* --- races --- */
 
-struct race {
-	int fd;
-	char *p;
-	volatile bool stop;
-	volatile int wrong;
-};
-
-#define RACE_EXTENTS 4
 #define RACE_ROUNDS 300
 
 /*
@@ -535,30 +526,17 @@ static void *race_fork(void *arg)
 
 TEST_F_TIMEOUT(lazy, races, 300)
 {
-	struct race race = { .fd = dev_open() };
+	struct race race;
 	struct toucher touchers[2] = { { &race, 3 }, { &race, 400 } };
-	pthread_t touch[2], purge[2], others[2];
+	const struct racer racers[] = {
+		{ .run = race_touch, .arg = &touchers[0] }, { .run = race_touch, .arg = &touchers[1] },
+		{ .run = race_press }, { .run = race_fork },
+		{ .run = race_purge, .ends = true }, { .run = race_purge, .ends = true },
+	};
 	struct ashlar_stat stat;
-	int i;
 
-	race.p = dev_memory(race.fd, RACE_EXTENTS);
-	/* One extent is cut into pieces and mapped by PTEs. */
-	ASSERT_EQ(0, mprotect(race.p + EXTENT + PAGE, PAGE, PROT_READ));
-	ASSERT_EQ(0, mprotect(race.p + EXTENT + PAGE, PAGE,
-			      PROT_READ | PROT_WRITE));
-	for (i = 0; i < 2; i++) {
-		pthread_create(&touch[i], NULL, race_touch, &touchers[i]);
-		pthread_create(&purge[i], NULL, race_purge, &race);
-		pthread_create(&others[i], NULL, i ? race_press : race_fork,
-			       &race);
-	}
-	for (i = 0; i < 2; i++)
-		pthread_join(purge[i], NULL);
-	race.stop = true;
-	for (i = 0; i < 2; i++) {
-		pthread_join(touch[i], NULL);
-		pthread_join(others[i], NULL);
-	}
+	ASSERT_TRUE(race_open(&race));
+	race_run(&race, racers, 6);
 	EXPECT_EQ(0, race.wrong);
 	ASSERT_EQ(0, dev_stat(race.fd, race.p, &stat));
 	EXPECT_EQ(RACE_EXTENTS, stat.committed + stat.purged);
@@ -567,14 +545,12 @@ TEST_F_TIMEOUT(lazy, races, 300)
 	EXPECT_GT(stat.lazied, 0);
 	TH_LOG("%llu lazy, %llu cancelled, %llu taken", stat.lazied,
 	       stat.lazy_cancelled, stat.lazy_taken);
-	munmap(race.p, RACE_EXTENTS * EXTENT);
-	close(race.fd);
+	race_close(&race);
 }
 
 /* Heaps that end while memory pressure looks at their extents. */
-static void *race_end(void *arg)
+static void *race_end(void *unused)
 {
-	struct race *race = arg;
 	int i;
 
 	for (i = 0; i < RACE_ROUNDS / 3; i++) {
@@ -590,24 +566,18 @@ static void *race_end(void *arg)
 		munmap(p, 3 * EXTENT);
 		close(fd);
 	}
-	race->stop = true;
 	return NULL;
 }
 
 TEST_F_TIMEOUT(lazy, ends_under_pressure, 300)
 {
+	const struct racer racers[] = {
+		{ .run = race_press }, { .run = race_press },
+		{ .run = race_end, .ends = true }, { .run = race_end, .ends = true },
+	};
 	struct race race = { .fd = -1 };
-	pthread_t press[2], end[2];
-	int i;
 
-	for (i = 0; i < 2; i++) {
-		pthread_create(&press[i], NULL, race_press, &race);
-		pthread_create(&end[i], NULL, race_end, &race);
-	}
-	for (i = 0; i < 2; i++) {
-		pthread_join(end[i], NULL);
-		pthread_join(press[i], NULL);
-	}
+	race_run(&race, racers, 4);
 }
 
 /* A node without anything else gives lazy extents to who asks for one. */

@@ -2,7 +2,7 @@
 /*
  * Strangers: a process with whatever descriptor of another's, inherited, passed,
  * taken or opened anew, has a heap of its own. It can neither see, map, free, purge,
- * count nor slow the other's.
+ * count nor slow the other's. Nor can a child its parent's.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -303,6 +303,52 @@ TEST(inherited_descriptor)
 	}
 	EXPECT_EQ(0, child_status(pid));
 	EXPECT_TRUE(bytes_are(p, 1, N * EXTENT));
+}
+
+/*
+ * A child gives its share up, and unmaps what it has since, over and over: the
+ * parent's pages are touched by 2 MB again, once each, and that is all it feels.
+ */
+TEST(child_unmaps)
+{
+	int fd = dev_open();
+	char *p = dev_memory(fd, N);
+	struct turn go, done;
+	long faults;
+	pid_t pid;
+
+	turn_init(&go);
+	turn_init(&done);
+	memset(p, 1, N * EXTENT);
+	pid = fork();
+	if (!pid) {
+		int i;
+
+		turn_wait(&go);
+		for (i = 0; i < 200; i++) {
+			CHECK(!dev_purge(fd, p, N, NULL));
+			touch_all(p);
+			CHECK(!madvise(p, N * EXTENT, MADV_DONTNEED));
+			CHECK(!dev_free(fd, p, N, NULL));
+			CHECK(!dev_alloc(fd, p, N));
+		}
+		turn_give(&done);
+		_exit(0);
+	}
+	touch_all(p);
+	ASSERT_TRUE(trace_begin("ashlar_fault"));
+	turn_give(&go);
+	while (poll(&(struct pollfd){ .fd = done.fd[0], .events = POLLIN }, 1, 0) == 0)
+		touch_all(p);
+	touch_all(p);
+	faults = faults_of(getpid());
+	trace_end("ashlar_fault");
+	/* Looked up again where something changed just then, now and then. */
+	EXPECT_LE(faults, 4 * N);
+	EXPECT_EQ(0, child_status(pid));
+	EXPECT_TRUE(bytes_are(p, 1, N * EXTENT));
+	munmap(p, N * EXTENT);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

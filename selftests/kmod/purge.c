@@ -2,7 +2,6 @@
 /* Forced PURGE and FREE: gone when the call returns, zero when touched again. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -105,15 +104,7 @@ TEST(vector_of_ranges)
  * then zero or what was written there, SIGBUS does not occur for purged ones,
  * and nothing is left over.
  */
-#define RACE_EXTENTS 4
 #define RACE_ROUNDS 400
-
-struct race {
-	int fd;
-	char *p;
-	volatile bool stop;
-	volatile int wrong;
-};
 
 static void *race_touch(void *arg)
 {
@@ -160,32 +151,22 @@ FIXTURE_TEARDOWN(race) { }
 TEST_F_TIMEOUT(race, purge_against_touch, 300)
 {
 	long out = nodes_sum("out");
-	struct race race = { .fd = dev_open() };
-	pthread_t touchers[2], purgers[2];
+	const struct racer racers[] = {
+		{ .run = race_touch }, { .run = race_touch },
+		{ .run = race_purge, .ends = true }, { .run = race_purge, .ends = true },
+	};
 	struct ashlar_stat stat;
-	int i;
+	struct race race;
 
-	race.p = dev_memory(race.fd, RACE_EXTENTS);
-	/* One extent is cut into pieces and mapped by PTEs. */
-	ASSERT_EQ(0, mprotect(race.p + EXTENT + PAGE, PAGE, PROT_READ));
-	ASSERT_EQ(0, mprotect(race.p + EXTENT + PAGE, PAGE,
-			      PROT_READ | PROT_WRITE));
-	for (i = 0; i < 2; i++) {
-		pthread_create(&touchers[i], NULL, race_touch, &race);
-		pthread_create(&purgers[i], NULL, race_purge, &race);
-	}
-	for (i = 0; i < 2; i++)
-		pthread_join(purgers[i], NULL);
-	race.stop = true;
-	for (i = 0; i < 2; i++)
-		pthread_join(touchers[i], NULL);
+	ASSERT_TRUE(race_open(&race));
+	race_run(&race, racers, 4);
 	EXPECT_EQ(0, race.wrong);
 	ASSERT_EQ(0, dev_stat(race.fd, race.p, &stat));
 	EXPECT_EQ(RACE_EXTENTS, stat.committed + stat.purged);
 	EXPECT_EQ(stat.allocs, stat.hits + stat.misses);
 	EXPECT_EQ(stat.committed, stat.allocs - stat.purges);
 	EXPECT_EQ(out + stat.committed, nodes_sum("out"));
-	munmap(race.p, RACE_EXTENTS * EXTENT);
+	race_close(&race);
 	EXPECT_TRUE(out_returns_to(out));
 }
 
@@ -217,27 +198,35 @@ static void *race_calls(void *arg)
 	return NULL;
 }
 
+static void *race_munmap(void *arg)
+{
+	struct race *race = arg;
+	int i;
+
+	for (i = 0; i < RACE_ROUNDS; i++) {
+		size_t index = i % RACE_EXTENTS;
+		char *at = race->p + index * EXTENT;
+
+		if (munmap(at, EXTENT) || !dev_map_at(race->fd, at, 1, index))
+			race->wrong++;
+		usleep(1000);
+	}
+	return NULL;
+}
+
 TEST_F_TIMEOUT(race, calls_against_munmap, 300)
 {
 	long out = nodes_sum("out");
-	struct race race = { .fd = dev_open() };
-	pthread_t callers[3];
-	int i;
+	const struct racer racers[] = {
+		{ .run = race_calls }, { .run = race_calls }, { .run = race_calls },
+		{ .run = race_munmap, .ends = true },
+	};
+	struct race race;
 
-	race.p = dev_map(race.fd, RACE_EXTENTS);
-	for (i = 0; i < 3; i++)
-		pthread_create(&callers[i], NULL, race_calls, &race);
-	for (i = 0; i < RACE_ROUNDS; i++) {
-		size_t at = i % RACE_EXTENTS;
-
-		EXPECT_EQ(0, munmap(race.p + at * EXTENT, EXTENT));
-		EXPECT_NE(NULL, dev_map_at(race.fd, race.p + at * EXTENT, 1, at));
-		usleep(1000);
-	}
-	race.stop = true;
-	for (i = 0; i < 3; i++)
-		pthread_join(callers[i], NULL);
-	munmap(race.p, RACE_EXTENTS * EXTENT);
+	ASSERT_TRUE(race_open(&race));
+	race_run(&race, racers, 4);
+	EXPECT_EQ(0, race.wrong);
+	race_close(&race);
 	EXPECT_TRUE(out_returns_to(out));
 }
 
