@@ -135,11 +135,13 @@ TEST(oom_score)
 	/* The kernel's score: two thirds of the memory's share in thousandths. */
 	long share = BIG * KB * 1000 / mem_total_kb() * 2 / 3;
 	int fd = dev_open();
-	char *p = dev_memory(fd, BIG);
+	char *p;
 
+	if (share < 10)
+		SKIP(return, "so much memory that 128 MB do not show in the score");
+	p = dev_memory(fd, BIG);
 	for (size_t i = 0; i < BIG; i++)
 		p[i * EXTENT] = 1;
-	EXPECT_GT(share, 10);
 	EXPECT_GE(file_number("/proc/self/oom_score") - before, share - 3);
 	EXPECT_LE(file_number("/proc/self/oom_score") - before, share + 3);
 	ASSERT_EQ(0, dev_free(fd, p, BIG, NULL));
