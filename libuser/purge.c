@@ -377,6 +377,19 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 	return total;
 }
 
+void purge_another(const struct pageheap *own, uint64_t now)
+{
+	static _Atomic unsigned int turn;
+	struct pageheap *h;
+
+	if (ash_npageheaps < 2)
+		return;
+	h = ash_pageheaps[atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed) %
+			  ash_npageheaps];
+	if (h != own)
+		purge_heap(h, now, PURGE_DECAY_BATCH);
+}
+
 size_t purge_heaps(uint64_t now, enum purge_scope scope)
 {
 	size_t total = 0;

@@ -26,6 +26,12 @@ enum purge_scope {
 /* Pages given back. Does nothing if another thread is at it, except for PURGE_ALL. */
 size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope);
 
+/*
+ * PURGE_DECAY_BATCH of another node's heap, a different one each time: its threads may all
+ * have ended, or sleep, and nobody else would look.
+ */
+void purge_another(const struct pageheap *own, uint64_t now);
+
 /* All heaps. */
 size_t purge_heaps(uint64_t now, enum purge_scope scope);
 

@@ -340,7 +340,8 @@ unsigned int tcache_event(struct tcache *t)
 	saved = errno;
 	t->next_tick = now + TICK_MS;
 	tcache_count(t);
-	purge_heap(t->arena->heap, now, PURGE_DECAY_BATCH);
+	if (!purge_heap(t->arena->heap, now, PURGE_DECAY_BATCH))
+		purge_another(t->arena->heap, now);
 	if (now >= t->next_gc) {
 		t->next_gc = now + GC_MS;
 		tcache_gc(t);
