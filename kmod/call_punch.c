@@ -28,6 +28,24 @@ static void punch_gather(const struct ashlar_range *ranges, u32 nr, u32 *i,
 	}
 }
 
+/* Are the extents of all pages the caller's? With the mmap lock. */
+static int punch_check(struct mm_struct *mm, const struct ashlar_range *ranges,
+		       u32 nr)
+{
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i < nr && !err; i++) {
+		u64 from = round_down(ranges[i].addr, ASHLAR_EXTENT_SIZE);
+		u64 to = round_up(ranges[i].addr + ranges[i].length,
+				  ASHLAR_EXTENT_SIZE);
+		struct ashlar_range whole = { .addr = from, .length = to - from };
+
+		err = ashlar_range_check(mm, &whole);
+	}
+	return err;
+}
+
 /* Called with the mmap lock, which it drops on -EINTR. */
 static int punch_ranges(struct mm_struct *mm, const struct ashlar_range *ranges,
 			u32 nr, u64 *done)
@@ -77,7 +95,9 @@ int ashlar_call_punch(union ashlar_arg *arg)
 	err = -EINTR;
 	if (mmap_read_lock_killable(mm))
 		goto free_ranges;
-	err = punch_ranges(mm, ranges, nr, &punch->done);
+	err = punch_check(mm, ranges, nr);
+	if (!err)
+		err = punch_ranges(mm, ranges, nr, &punch->done);
 	if (err != -EINTR)
 		mmap_read_unlock(mm);
 free_ranges:
@@ -139,6 +159,8 @@ static int mend_ranges(struct mm_struct *mm, const struct ashlar_range *ranges,
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
+	for (i = 0; i < nr && !err; i++)
+		err = ashlar_range_check(mm, &ranges[i]);
 	for (i = 0; i < nr && !err; i++)
 		err = mend_range(mm, &ranges[i], done);
 	if (err != -EINTR)

@@ -187,6 +187,36 @@ TEST_F(punch, refusals)
 	EXPECT_TRUE(bytes_are(self->p, 1, EXTENT));
 }
 
+/* Nothing is done unless all ranges are the caller's, wherever the wrong one stands. */
+TEST_F(punch, all_ranges_or_none)
+{
+	char *other = mmap(NULL, 2 * EXTENT, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *wrong = (char *)(((uintptr_t)other + EXTENT - 1) & ~(EXTENT - 1));
+	struct ashlar_range range[2] = { { (uintptr_t)self->p, PAGE },
+					 { (uintptr_t)wrong, PAGE } };
+	struct ashlar_punch punch = {
+		.size = sizeof(punch), .ranges = (uintptr_t)range, .nr_ranges = 2 };
+	struct ashlar_mend mend = {
+		.size = sizeof(mend), .ranges = (uintptr_t)range, .nr_ranges = 2 };
+
+	ASSERT_NE(MAP_FAILED, other);
+	EXPECT_EQ(-ENXIO, dev_call(self->fd, ASHLAR_IOC_PUNCH, &punch));
+	EXPECT_EQ(0, punch.done);
+	EXPECT_TRUE(bytes_are(self->p, 1, EXTENT));
+	range[1].addr = (uintptr_t)self->p + EXTENT;
+	EXPECT_EQ(0, dev_call(self->fd, ASHLAR_IOC_PUNCH, &punch));
+	EXPECT_EQ(2, punch.done);
+	range[0].length = EXTENT;
+	range[1] = (struct ashlar_range) { (uintptr_t)wrong, EXTENT };
+	EXPECT_EQ(-ENXIO, dev_call(self->fd, ASHLAR_IOC_MEND, &mend));
+	EXPECT_EQ(0, mend.done);
+	range[1].addr = (uintptr_t)self->p + EXTENT;
+	EXPECT_EQ(0, dev_call(self->fd, ASHLAR_IOC_MEND, &mend));
+	EXPECT_EQ(2, mend.done);
+	munmap(other, 2 * EXTENT);
+}
+
 /* Pieces across a fork: each side has them, and mends its own. */
 TEST_F(punch, forked_in_pieces)
 {
