@@ -477,6 +477,12 @@ bool pageheap_extend(void *p, size_t n, size_t more, bool *zeroed)
 	return ok;
 }
 
+/*
+ * What moved stays a mapping of its own, and a process may have 65,530 of them: a run has to be
+ * so large a part of the window that there are never more than 2^14.
+ */
+#define MOVED_MAPPINGS_SHIFT	14
+
 size_t pageheap_move(void *to, void *from, size_t pages)
 {
 	struct window *to_w = window_of(to), *from_w = window_of(from);
@@ -490,7 +496,9 @@ size_t pageheap_move(void *to, void *from, size_t pages)
 	/* Extents in use keep their sources. */
 	while (n < pages / EXTENT_PAGES && d[n].source == s->source && s[n].source == s->source)
 		n++;
-	moved = n ? s->source->move(to, from, n << EXTENT_SHIFT) >> EXTENT_SHIFT : 0;
+	if (n <= to_w->grown >> EXTENT_SHIFT >> MOVED_MAPPINGS_SHIFT)
+		return 0;
+	moved = s->source->move(to, from, n << EXTENT_SHIFT) >> EXTENT_SHIFT;
 	lock_take(&h->lock);
 	for (size_t i = 0; i < moved; i++)
 		extent_move(h, d + i, s + i);
