@@ -39,7 +39,7 @@ mapped() {
 # since deps installs it.
 jemalloc=$(ldconfig -p | sed -n 's/.*libjemalloc\.so\.2.* => //p' | head -n 1)
 
-echo 1..9
+echo 1..10
 for name in libashlar libashlar-prefixed; do
 	library=build/$name.so
 	soname=$(dynamic $library SONAME)
@@ -79,4 +79,14 @@ else
 	result "libashlar: exports every name of libjemalloc" \
 		"libjemalloc2 is not installed: run selftests/deps check"
 fi
+
+# The Makefile's LIB_FIRST: conf.c is its last, and what is linked for it from libc and libgcc.
+start=$(nm build/libashlar.so | awk '$3 == "_init" { print $1 }')
+far=$(nm build/libashlar.so |
+	awk '$3 ~ /^(conf_init|conf_read_file|pthread_atfork|__popcountdi2|prof_init)$/ { print $1, $3 }' |
+	while read -r at name; do
+		[ $((0x$at - 0x$start)) -le 64512 ] || echo "$name"
+	done)
+result "libashlar: what each process runs lies in its first 64 KB" \
+	"${far:+beyond: $far (take from LIB_FIRST in the Makefile what few processes run)}"
 exit $failed

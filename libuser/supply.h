@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a page heap's extents come from: free ones first, then fresh ones from the end of a
+ * window, then another window; and how they get memory, from the device or as anonymous pages,
+ * huge or not.
+ *
+ * Every function here is called under the heap's lock.
+ */
+#ifndef ASHLAR_SUPPLY_H
+#define ASHLAR_SUPPLY_H
+
+#include "extent.h"
+
+/*
+ * @n wholly free consecutive extents with memory, the first a multiple of @align extents: dirty
+ * ones, then any free, then fresh ones, then a new window's. Still in the free maps. NULL: no memory.
+ */
+struct extent *supply_take(struct pageheap *h, size_t n, size_t align);
+
+/* Memory for those of @n consecutive extents from @e on that have none; false: not for all. */
+bool supply_commit(struct pageheap *h, struct extent *e, size_t n);
+
+/* @n fresh extents, without memory, from the end of @w; NULL if it is full. */
+struct extent *supply_extend(struct window *w, size_t n, size_t align);
+
+/* One more window of at least @least bytes; NULL: no address space, or too many windows. */
+struct window *supply_window(struct pageheap *h, size_t least);
+
+#endif /* ASHLAR_SUPPLY_H */
