@@ -229,18 +229,22 @@ void stats_collect(struct stats *s)
 
 /* --- what is in RAM ------------------------------------------------------------------------ */
 
-/* Pages of one kind of extent: what our counters say, and what the kernel said of a sample. */
+/* Anonymous extents of one kind, some of them: pages by our counters, and by the kernel's. */
 struct sample {
-	size_t counted, seen;
+	size_t extents, counted, seen;
 };
 
-/* Scale @pages, which our counters say, by what the sample showed. */
-static size_t corrected(size_t pages, const struct sample *s)
+/* Pages more (or less) in RAM than we count in @extents of a kind, going by the sample. */
+static ptrdiff_t miscounted(size_t extents, const struct sample *s)
 {
-	return s->counted ? (size_t)((double)pages * (double)s->seen / (double)s->counted) : pages;
+	return s->extents ? (ptrdiff_t)(((double)s->seen - (double)s->counted) * (double)extents / (double)s->extents)
+			  : 0;
 }
 
-/* Read without the heap's lock, as nothing hangs on it: an extent in motion is a small error. */
+/*
+ * Read without the heap's lock, as nothing hangs on it: an extent in motion is a small error.
+ * The device's are not asked for: what we count there is what there is, in one piece or in many.
+ */
 static void look(struct extent *e, struct sample *small, struct sample *huge)
 {
 	struct sample *s = extent_is_huge(e) ? huge : small;
@@ -251,6 +255,7 @@ static void look(struct extent *e, struct sample *small, struct sample *huge)
 	pages = os_resident(extent_addr(e));
 	if (pages < 0)
 		return;
+	s->extents++;
 	s->counted += extent_is_huge(e) ? EXTENT_PAGES : e->nused + e->ndirty;
 	s->seen += (size_t)pages;
 }
@@ -260,7 +265,8 @@ static size_t heap_resident(struct pageheap *h, bool may_ask)
 {
 	struct sample small = { 0 }, huge = { 0 };
 	struct pageheap_stats hs;
-	size_t extents = 0, stride, used_huge;
+	size_t extents = 0, stride;
+	ptrdiff_t pages;
 
 	pageheap_stats(h, &hs);
 	for (unsigned int i = 0; i < h->nwindows; i++)
@@ -270,11 +276,10 @@ static size_t heap_resident(struct pageheap *h, bool may_ask)
 		for (size_t k = 0; k < h->windows[i]->grown >> EXTENT_SHIFT; k += stride)
 			look(window_extent(h->windows[i], k), &small, &huge);
 	}
-	used_huge = hs.huge * EXTENT_PAGES - hs.untouched;
-	hs.device -= hs.pieces;
-	return hs.device * EXTENT_PAGES +
-	       corrected(less(hs.huge, hs.device) * EXTENT_PAGES, &huge) +
-	       corrected(less(hs.active + hs.dirty + hs.muzzy, used_huge), &small);
+	pages = (ptrdiff_t)(hs.active + hs.dirty + hs.muzzy + hs.untouched) +
+		miscounted(less(hs.huge, hs.device - hs.pieces), &huge) +
+		miscounted(less(hs.extents, hs.huge + hs.pieces), &small);
+	return pages > 0 ? (size_t)pages : 0;
 }
 
 size_t stats_resident(void)
