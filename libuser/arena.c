@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-#include "cgroup.h"
-#include "conf.h"
-
 /*
  * A depot's bound: of one bin, and of an arena's bins together. The latter is 1/16
  * of a small heap, 1/32 of a large one, and a megabyte in between, where each arena counts
@@ -17,15 +14,15 @@
 #define DEPOT_HEAP_SHARE	32
 #define DEPOT_MAX_SLOTS		(META_MAX / sizeof(void *))
 
-#define ARENAS_PER_CPU		4	/* option narenas: 0 */
+/* How many other arenas are asked for slots before a slab is made, and from what on they lend. */
+#define LENDERS			4u
+#define LEND_LEAST		(64 * KB)
 
 /* A bin's first slabs are small; with this many it is worth larger ones. */
 #define SMALL_SLABS		2
 
 _Atomic(struct arena *) ash_arenas[ARENAS_MAX];
 _Atomic unsigned int ash_narenas;
-
-static struct lock arenas_lock = LOCK_INIT(RANK_ARENAS);
 
 /* --- a bin's lock, and fork's gate ------------------------------------------------ */
 
@@ -44,41 +41,6 @@ static void bin_lock(struct arena *a, struct bin *b)
 static void bin_unlock(struct bin *b)
 {
 	lock_drop(&b->lock);
-}
-
-void arenas_prefork(void)
-{
-	unsigned int n;
-
-	lock_take(&arenas_lock);
-	n = atomic_load(&ash_narenas);
-	for (unsigned int i = 0; i < n; i++)
-		atomic_store(&ash_arenas[i]->gate, 1);
-	for (unsigned int i = 0; i < n; i++) {
-		for (unsigned int c = 1; c <= CLASS_SMALL_LAST; c++) {
-			while (lock_held(&ash_arenas[i]->bins[c].lock))
-				cpu_relax();
-		}
-	}
-}
-
-void arenas_postfork(bool child)
-{
-	unsigned int n = atomic_load(&ash_narenas);
-
-	for (unsigned int i = 0; i < n; i++) {
-		struct arena *a = ash_arenas[i];
-
-		for (unsigned int c = 1; child && c <= CLASS_SMALL_LAST; c++)
-			lock_init(&a->bins[c].lock, RANK_BIN);
-		atomic_store(&a->gate, 0);
-		if (!child)
-			futex_wake_all(&a->gate);
-	}
-	if (child)
-		lock_init(&arenas_lock, RANK_ARENAS);
-	else
-		lock_drop(&arenas_lock);
 }
 
 /* --- a bin's slabs ----------------------------------------------------------------- */
@@ -209,7 +171,64 @@ static unsigned int depot_get(struct arena *a, struct bin *b, unsigned int class
 
 /* --- fill and flush ------------------------------------------------------------------ */
 
-unsigned int arena_fill(struct arena *a, unsigned int class, void **top, unsigned int n)
+/* Up to @n slots of @b's slabs. Under its lock. */
+static unsigned int take_slots(struct bin *b, void **top, unsigned int n)
+{
+	unsigned int got = 0;
+
+	while (got < n) {
+		struct slab *s = bin_slab(b);
+		unsigned int k;
+
+		if (!s)
+			break;
+		slab_unlink(b, s);
+		k = slab_take(s, top - got, n - got);
+		if (s->nfree)
+			slab_link(b, s);
+		got += k;
+	}
+	b->out += got;
+	b->taken += got;
+	return got;
+}
+
+/* Is enough of @b's slabs unused to be worth a loan? Under its lock. */
+static bool lends(const struct bin *b, unsigned int class)
+{
+	size_t bytes = b->pages << PAGE_SHIFT, unused = bytes - b->out * sizeclasses[class].size;
+
+	return unused >= max(bytes / 4, LEND_LEAST);
+}
+
+/*
+ * Slots of another arena's slabs, before there are new ones: threads that were many, or moved
+ * on, or freed what others made leave slabs that are mostly holes, which their own arena may
+ * never fill. Bins with few slabs lend nothing, and threads that begin share no cache line.
+ */
+static unsigned int borrow(struct arena *a, unsigned int class, void **top, unsigned int n)
+{
+	unsigned int others = atomic_load_explicit(&ash_narenas, memory_order_acquire) - 1;
+	unsigned int got = 0;
+
+	for (unsigned int i = 0; i < min(others, LENDERS) && !got; i++) {
+		/* The same ones until they have no more, and a slab was made. */
+		size_t turn = (a->bins[class].slabs_made * LENDERS + i) % others;
+		struct arena *lender = ash_arenas[(a->index + 1 + turn) % (others + 1)];
+		struct bin *b = &lender->bins[class];
+
+		if (lender->heap != a->heap || lender->reserved)
+			continue;
+		bin_lock(lender, b);
+		if (lends(b, class))
+			got = take_slots(b, top, n);
+		bin_unlock(b);
+	}
+	return got;
+}
+
+/* From the depot and the arena's own slabs; if it has none left and @may_grow, from a new one. */
+static unsigned int fill_own(struct arena *a, unsigned int class, void **top, unsigned int n, bool may_grow)
 {
 	struct bin *b = &a->bins[class];
 	unsigned int got;
@@ -218,24 +237,24 @@ unsigned int arena_fill(struct arena *a, unsigned int class, void **top, unsigne
 	b->fills++;
 	b->depot_closed = false;
 	got = depot_get(a, b, class, top, n);
-	while (got < n) {
-		struct slab *s = bin_slab(b);
-		unsigned int k;
-
-		/* A new slab only for a thread that would else go empty-handed. */
-		if (!s && !got)
-			s = bin_new_slab(a, b, class);
-		if (!s)
-			break;
-		slab_unlink(b, s);
-		k = slab_take(s, top - got, n - got);
-		if (s->nfree)
-			slab_link(b, s);
-		got += k;
-		b->out += k;
-	}
 	b->taken += got;
+	got += take_slots(b, top - got, n - got);
+	/* A new slab only for a thread that would else go empty-handed. */
+	if (!got && may_grow && bin_new_slab(a, b, class))
+		got = take_slots(b, top, n);
 	bin_unlock(b);
+	return got;
+}
+
+unsigned int arena_fill(struct arena *a, unsigned int class, void **top, unsigned int n)
+{
+	bool alone = a->reserved || atomic_load_explicit(&ash_narenas, memory_order_relaxed) == 1;
+	unsigned int got = fill_own(a, class, top, n, alone);
+
+	if (!got && !alone)
+		got = borrow(a, class, top, n);
+	if (!got && !alone)
+		got = fill_own(a, class, top, n, true);
 	return got;
 }
 
@@ -397,136 +416,4 @@ void arena_discard(struct arena *a, struct slab *s)
 	s->nfree = s->nslots;
 	bin_unlock(b);
 	slab_destroy(s);
-}
-
-/* --- arenas ---------------------------------------------------------------------------- */
-
-unsigned int arena_limit(void)
-{
-	static _Atomic unsigned int limit;
-	unsigned int n = atomic_load_explicit(&limit, memory_order_relaxed);
-
-	if (!n) {
-		n = conf.narenas ? (unsigned int)conf.narenas : ARENAS_PER_CPU * cgroup_cpus();
-		n = min(max(n, 1u), ARENAS_MAX - 1u);
-		atomic_store_explicit(&limit, n, memory_order_relaxed);
-	}
-	return n;
-}
-
-/*
- * May there be an arena of this index? The first four any number of CPUs allows: a process
- * of a few threads need not ask how many it has, which costs system calls.
- */
-static bool within_limit(unsigned int index)
-{
-	return (!conf.narenas && index < ARENAS_PER_CPU) || index < arena_limit();
-}
-
-/* Under arenas_lock. */
-static struct arena *create(unsigned int node, bool reserved)
-{
-	unsigned int n = atomic_load_explicit(&ash_narenas, memory_order_relaxed);
-	struct arena *a;
-
-	if (n == ARENAS_MAX)
-		return NULL;
-	a = meta_alloc(sizeof(*a));
-	if (!a)
-		return NULL;
-	a->index = n;
-	a->reserved = reserved;
-	a->heap = pageheap_of_node(node);
-	for (unsigned int c = 0; c <= CLASS_SMALL_LAST; c++) {
-		lock_init(&a->bins[c].lock, RANK_BIN);
-		a->bins[c].depot_closed = true;
-	}
-	if (!pageheap_ready(a->heap)) {
-		meta_free(a, sizeof(*a));
-		return NULL;
-	}
-	atomic_store_explicit(&ash_arenas[n], a, memory_order_release);
-	atomic_store_explicit(&ash_narenas, n + 1, memory_order_release);
-	return a;
-}
-
-/* A retired arena of @node, alive again. Under arenas_lock. */
-static struct arena *revive(unsigned int node)
-{
-	unsigned int n = atomic_load_explicit(&ash_narenas, memory_order_relaxed);
-
-	for (unsigned int i = 0; i < n; i++) {
-		struct arena *a = ash_arenas[i];
-
-		if (!a->retired || a->heap != pageheap_of_node(node))
-			continue;
-		a->retired = false;
-		atomic_store(&a->destroyed, false);
-		return a;
-	}
-	return NULL;
-}
-
-struct arena *arena_create(unsigned int node)
-{
-	struct arena *a;
-
-	lock_take(&arenas_lock);
-	a = revive(node);
-	if (!a)
-		a = create(node, true);
-	lock_drop(&arenas_lock);
-	return a;
-}
-
-void arena_retire(struct arena *a)
-{
-	lock_take(&arenas_lock);
-	a->retired = true;
-	lock_drop(&arenas_lock);
-}
-
-struct arena *arena_get(unsigned int index)
-{
-	unsigned int n = atomic_load_explicit(&ash_narenas, memory_order_acquire);
-
-	if (unlikely(index >= n && index < arena_limit())) {
-		lock_take(&arenas_lock);
-		while ((n = atomic_load_explicit(&ash_narenas, memory_order_relaxed)) <= index &&
-		       create(ash_pageheaps[n % ash_npageheaps]->node, false))
-			;
-		lock_drop(&arenas_lock);
-	}
-	return index < n && !ash_arenas[index]->destroyed ? ash_arenas[index] : NULL;
-}
-
-struct arena *arena_choose(unsigned int node)
-{
-	struct pageheap *heap = pageheap_of_node(node);
-	struct arena *best = NULL;
-	unsigned int n, local = 0;
-
-	lock_take(&arenas_lock);
-	n = atomic_load_explicit(&ash_narenas, memory_order_relaxed);
-	for (unsigned int i = 0; i < n; i++) {
-		struct arena *a = ash_arenas[i];
-
-		if (a->heap != heap || a->reserved)
-			continue;
-		local++;
-		if (!best || a->nthreads < best->nthreads)
-			best = a;
-	}
-	/* Each node has its share of the limit: local < limit / ash_npageheaps. */
-	if (!best || (best->nthreads && within_limit((local + 1) * ash_npageheaps - 1))) {
-		struct arena *fresh = create(node, false);
-
-		best = fresh ? fresh : best;
-	}
-	if (!best && n)
-		best = ash_arenas[0];
-	if (best)
-		best->nthreads++;
-	lock_drop(&arenas_lock);
-	return best;
 }

@@ -6,7 +6,8 @@
  * In front of a bin's slabs stands its depot: a stack of free slots that thread
  * caches exchange in bulk, so that most of them never touch a bitmap. A slot
  * in the depot counts as used in its slab, and may belong to any arena of the
- * node.
+ * node. An arena with no free slot borrows some of another's slabs before it makes
+ * one; they go home as all blocks do.
  *
  *	out == slots of the bin's slabs that are not free in a bitmap
  *	    == live blocks + slots in thread caches and depots
@@ -59,21 +60,6 @@ struct arena {
 extern _Atomic(struct arena *) ash_arenas[ARENAS_MAX];
 extern _Atomic unsigned int ash_narenas;	/* created so far; [0, n) are not NULL */
 
-/* The arena a new thread on @node should use; created if that spreads the load. */
-struct arena *arena_choose(unsigned int node);
-
-/*
- * Another arena on @node, beyond what arena_choose() makes: a destroyed one of that
- * node, or a new one. NULL: too many.
- */
-struct arena *arena_create(unsigned int node);
-
-/* Arena @index; made, with those before it, if it is one of arena_limit(). NULL: none. */
-struct arena *arena_get(unsigned int index);
-
-/* How many arenas arena_choose() makes at the most. */
-unsigned int arena_limit(void);
-
 /*
  * Up to @n free slots of @class to top[-n..-1], top[-1] the best to use first;
  * returns how many, the last ones of that range. 0: no memory.
@@ -99,12 +85,5 @@ void arena_bin_stats(struct arena *a, unsigned int class, struct bin_stats *out)
 
 /* All slots of @s, one of @a's slabs, are free, whoever had them; so are its pages. */
 void arena_discard(struct arena *a, struct slab *s);
-
-/* A destroyed arena may be taken again. */
-void arena_retire(struct arena *a);
-
-/* Around fork. */
-void arenas_prefork(void);
-void arenas_postfork(bool child);
 
 #endif /* ASHLAR_ARENA_H */

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "ashlar.h"
+#include "arenas.h"
 #include "block.h"
 #include "conf.h"
 #include "large.h"

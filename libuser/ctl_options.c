@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "ashlar.h"
-#include "arena.h"
+#include "arenas.h"
 #include "background.h"
 #include "conf.h"
 #include "limit.h"

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "arenas.h"
 #include "block.h"
 #include "conf.h"
 #include "os.h"

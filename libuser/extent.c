@@ -297,20 +297,3 @@ struct extent *extent_with_room(struct pageheap *h, unsigned int n)
 	bucket_unlink(h, e);
 	return e;
 }
-
-bool extent_consistent(struct window *w, struct extent *e)
-{
-	unsigned int used = bits_count_range(&e->used, 0, EXTENT_PAGES);
-	unsigned int dirty = bits_count_range(&e->dirty, 0, EXTENT_PAGES);
-
-	for (unsigned int i = 0; i < BITS_WORDS; i++) {
-		if (e->used.w[i] & e->dirty.w[i] || e->muzzy.w[i] & ~e->dirty.w[i])
-			return false;
-	}
-	return used == e->nused && dirty == e->ndirty &&
-	       bits_count_range(&e->muzzy, 0, EXTENT_PAGES) == e->nmuzzy &&
-	       e->longest == bits_longest_zero_run(&e->used) &&
-	       map_get(extent_free_map(w), extent_index(e)) == !used &&
-	       map_get(extent_idle_map(w), extent_index(e)) == (!used && dirty) &&
-	       (e->state == EXTENT_LIVE || (!used && !dirty));
-}

@@ -158,7 +158,4 @@ static inline bool extent_punches(const struct extent *e)
 	return e->source->punch && e->source->purge_unit != PAGE_SIZE;
 }
 
-/* Whole-object check. */
-bool extent_consistent(struct window *w, struct extent *e);
-
 #endif /* ASHLAR_EXTENT_H */

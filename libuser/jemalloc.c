@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "alias.h"
+#include "arenas.h"
 #include "block.h"
 
 /* The alignment asked for, 1 if none was. */

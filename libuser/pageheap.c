@@ -330,25 +330,3 @@ void pageheaps_postfork(bool child)
 	for (unsigned int i = 0; i < ash_npageheaps; i++)
 		postfork_lock(&ash_pageheaps[i]->purge_lock, RANK_PURGE, child);
 }
-
-bool pageheap_consistent(struct pageheap *h)
-{
-	size_t active = 0, dirty = 0, untouched = 0;
-	bool ok = true;
-
-	lock_take(&h->lock);
-	for (unsigned int i = 0; i < h->nwindows; i++) {
-		for (size_t k = 0; k < h->windows[i]->grown >> EXTENT_SHIFT; k++) {
-			struct extent *e = window_extent(h->windows[i], k);
-
-			ok &= extent_consistent(h->windows[i], e);
-			active += e->nused;
-			dirty += e->ndirty;
-			untouched += e->state == EXTENT_LIVE ? extent_untouched(e) : 0;
-		}
-	}
-	ok &= active == h->stats.active && dirty == h->stats.dirty + h->stats.muzzy &&
-	      untouched == h->stats.untouched;
-	lock_drop(&h->lock);
-	return ok;
-}

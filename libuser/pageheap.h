@@ -76,7 +76,4 @@ void pageheap_stats(struct pageheap *h, struct pageheap_stats *out);
 void pageheaps_prefork(void);
 void pageheaps_postfork(bool child);
 
-/* Whole-object check for tests and debug builds; takes the lock. */
-bool pageheap_consistent(struct pageheap *h);
-
 #endif /* ASHLAR_PAGEHEAP_H */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "reset.h"
 
+#include "arenas.h"
 #include "large.h"
 
 /*

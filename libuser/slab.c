@@ -120,11 +120,3 @@ bool slab_is_slot(const struct slab *s, const void *p)
 
 	return slot * sizeclasses[s->class].size == offset && slot < s->nslots;
 }
-
-bool slab_consistent(const struct slab *s)
-{
-	unsigned int n = bits_count_range(&s->free, 0, BITS_COUNT);
-
-	return n == s->nfree && s->nfree <= s->nslots && s->nslots <= BITS_COUNT &&
-	       n == bits_count_range(&s->free, 0, s->nslots);
-}

@@ -68,7 +68,4 @@ static inline bool slab_put(struct slab *s, void *p)
 /* Does @p point to the first byte of a slot? */
 bool slab_is_slot(const struct slab *s, const void *p);
 
-/* Whole-object check for tests and debug builds. */
-bool slab_consistent(const struct slab *s);
-
 #endif /* ASHLAR_SLAB_H */

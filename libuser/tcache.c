@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "arenas.h"
 #include "conf.h"
 #include "large.h"
 #include "limit.h"

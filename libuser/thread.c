@@ -10,6 +10,7 @@
 #include <asm/prctl.h>
 #endif
 
+#include "arenas.h"
 #include "background.h"
 #include "conf.h"
 #include "extents.h"

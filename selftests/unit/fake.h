@@ -12,6 +12,7 @@
 #include <signal.h>
 
 #include "conf.h"
+#include "consistent.h"
 #include "os.h"
 #include "pageheap.h"
 #include "purge.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "arena.h"
+#include "arenas.h"
 #include "fake.h"
 
 static struct arena *arena, *other;
@@ -304,4 +304,68 @@ Test(arena, random_fills_and_flushes)
 	cr_assert_eq(active(), 0);
 	cr_assert(pageheap_consistent(arena->heap));
 	cr_assert_eq(fake.wrong, 0);
+}
+
+/* --- loans ------------------------------------------------------------------------------ */
+
+#define LOAN_CLASS	sizeclass_of(64)
+#define LOAN_BLOCKS	8192u	/* 512 KB */
+
+static void *lent[LOAN_BLOCKS];
+
+/* @a's slabs, every second slot of which is free. */
+static void make_holes(struct arena *a)
+{
+	fill(a, LOAN_CLASS, lent, LOAN_BLOCKS);
+	for (unsigned int i = 0; i < LOAN_BLOCKS / 2; i++) {
+		void *p = lent[2 * i + 1];
+
+		arena_flush(NULL, LOAN_CLASS, &p, 1);
+		lent[i] = lent[2 * i];
+	}
+}
+
+Test(arena, holes_of_another_are_filled_before_a_slab_is_made)
+{
+	struct arena *borrower = arena_choose(0);
+	static void *borrowed[LOAN_BLOCKS / 8 * 3];
+	size_t before;
+
+	cr_assert_neq(borrower, arena);
+	make_holes(arena);
+	before = active();
+	fill(borrower, LOAN_CLASS, borrowed, ARRAY_SIZE(borrowed));
+	cr_assert_eq(active(), before);
+	cr_assert_eq(borrower->bins[LOAN_CLASS].nslabs, 0);
+	cr_assert_eq(arena->bins[LOAN_CLASS].out, LOAN_BLOCKS / 2 + ARRAY_SIZE(borrowed));
+	/* Less than a quarter is free now, and nothing is lent. */
+	fill(borrower, LOAN_CLASS, borrowed, 1);
+	cr_assert_eq(borrower->bins[LOAN_CLASS].nslabs, 1);
+	cr_assert(pageheap_consistent(arena->heap));
+}
+
+Test(arena, a_bin_of_few_slabs_lends_nothing)
+{
+	struct arena *borrower = arena_choose(0);
+	void *blocks[64];
+
+	fill(arena, LOAN_CLASS, blocks, 64);
+	arena_flush(NULL, LOAN_CLASS, blocks + 1, 63);
+	fill(borrower, LOAN_CLASS, blocks + 1, 63);
+	cr_assert_eq(borrower->bins[LOAN_CLASS].nslabs, 1);
+	cr_assert_eq(borrower->bins[LOAN_CLASS].out, 63);
+}
+
+Test(arena, reserved_arenas_neither_lend_nor_borrow)
+{
+	struct arena *borrower = arena_choose(0);
+	void *blocks[64];
+
+	cr_assert(other->reserved);
+	make_holes(other);
+	fill(borrower, LOAN_CLASS, blocks, 64);
+	cr_assert_eq(borrower->bins[LOAN_CLASS].out, 64);
+	make_holes(arena);
+	fill(arena_create(0), LOAN_CLASS, blocks, 64);
+	cr_assert_eq(arena->bins[LOAN_CLASS].out, LOAN_BLOCKS / 2);
 }

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "arena.h"
+#include "arenas.h"
 #include "limit.h"
 #include "pressure.h"
 

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#include "consistent.h"
+
+#include "window.h"
+
+bool slab_consistent(const struct slab *s)
+{
+	unsigned int n = bits_count_range(&s->free, 0, BITS_COUNT);
+
+	return n == s->nfree && s->nfree <= s->nslots && s->nslots <= BITS_COUNT &&
+	       n == bits_count_range(&s->free, 0, s->nslots);
+}
+
+static bool extent_consistent(struct window *w, struct extent *e)
+{
+	unsigned int used = bits_count_range(&e->used, 0, EXTENT_PAGES);
+	unsigned int dirty = bits_count_range(&e->dirty, 0, EXTENT_PAGES);
+
+	for (unsigned int i = 0; i < BITS_WORDS; i++) {
+		if (e->used.w[i] & e->dirty.w[i] || e->muzzy.w[i] & ~e->dirty.w[i])
+			return false;
+	}
+	return used == e->nused && dirty == e->ndirty &&
+	       bits_count_range(&e->muzzy, 0, EXTENT_PAGES) == e->nmuzzy &&
+	       e->longest == bits_longest_zero_run(&e->used) &&
+	       map_get(extent_free_map(w), extent_index(e)) == !used &&
+	       map_get(extent_idle_map(w), extent_index(e)) == (!used && dirty) &&
+	       (e->state == EXTENT_LIVE || (!used && !dirty));
+}
+
+bool pageheap_consistent(struct pageheap *h)
+{
+	size_t active = 0, dirty = 0, untouched = 0;
+	bool ok = true;
+
+	lock_take(&h->lock);
+	for (unsigned int i = 0; i < h->nwindows; i++) {
+		for (size_t k = 0; k < h->windows[i]->grown >> EXTENT_SHIFT; k++) {
+			struct extent *e = window_extent(h->windows[i], k);
+
+			ok &= extent_consistent(h->windows[i], e);
+			active += e->nused;
+			dirty += e->ndirty;
+			untouched += e->state == EXTENT_LIVE ? extent_untouched(e) : 0;
+		}
+	}
+	ok &= active == h->stats.active && dirty == h->stats.dirty + h->stats.muzzy &&
+	      untouched == h->stats.untouched;
+	lock_drop(&h->lock);
+	return ok;
+}
