@@ -58,15 +58,20 @@ static int clone_pinned(struct ashlar_heap *parent, struct ashlar_heap *child,
 	};
 	struct ashlar_extent *copy;
 	unsigned int sub;
-	int err;
+	int err = 0;
 
 	ashlar_want_allowed(&want);
 	copy = ashlar_extent_new(parent->space->account, &want);
 	if (IS_ERR(copy))
 		return child_store(child, index, ASHLAR_MARK_LOST);
-	for (sub = 0; sub < ASHLAR_PAGES; sub++) {
-		copy_highpage(copy->page + sub, ashlar_share_page(share, sub));
+	for (sub = 0; sub < ASHLAR_PAGES && !err; sub++) {
+		err = ashlar_copy_page(copy->page + sub,
+				       ashlar_share_page(share, sub));
 		cond_resched();
+	}
+	if (err) {
+		ashlar_extent_unnew(parent->space->account, copy);
+		return child_store(child, index, ASHLAR_MARK_LOST);
 	}
 	err = child_store(child, index, &copy->first);
 	if (err) {
@@ -78,22 +83,28 @@ static int clone_pinned(struct ashlar_heap *parent, struct ashlar_heap *child,
 	return 0;
 }
 
-/* What the child gets for a small page of the parent: the same, or a copy. */
+/*
+ * What the child gets for a small page of the parent: the same, or a copy. The same
+ * if it is poisoned: both get SIGBUS there, and there alone.
+ */
 static int clone_small(struct ashlar_heap *parent, struct ashlar_share *to,
 		       unsigned int sub, struct ashlar_small *small)
 {
-	struct ashlar_small **spare = NULL;
+	struct ashlar_small **spare = NULL, *copy = NULL;
 
 	if (atomic_read(&small->users) == 1 && !small->exposed &&
-	    ashlar_small_referenced(small, 0)) {
-		struct ashlar_small *copy;
-
+	    ashlar_small_referenced(small, 0) && !PageHWPoison(small->page)) {
 		copy = ashlar_small_new(parent->space->account, parent->mm,
 					page_to_nid(small->page), false,
 					false);
 		if (!copy)
 			return -ENOMEM;
-		copy_highpage(copy->page, small->page);
+		if (ashlar_copy_page(copy->page, small->page)) {
+			ashlar_small_put(parent->space->account, copy);
+			copy = NULL;
+		}
+	}
+	if (copy) {
 		small = copy;
 	} else {
 		small->exposed = true;

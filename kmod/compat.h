@@ -38,6 +38,21 @@ static inline void ashlar_remove_folio(struct address_space *mapping,
 #endif
 }
 
+/*
+ * Was there ever a memory error on the node? 6.3 counts them; before, nothing
+ * tells, and one has to look.
+ */
+static inline bool ashlar_node_struck(int nid)
+{
+#ifndef CONFIG_MEMORY_FAILURE
+	return false;
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	return true;
+#else
+	return READ_ONCE(NODE_DATA(nid)->mf_stats.total);
+#endif
+}
+
 /* 6.4 has locks per VMA; before, the mmap lock excludes every fault. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 static inline void vma_start_write(struct vm_area_struct *vma)

@@ -36,6 +36,7 @@ enum cow_need {
 	COW_DONE,
 	COW_COPY,
 	COW_SPARE,
+	COW_BAD,	/* nothing can help: what is to be copied is poisoned */
 };
 
 static void cow_push_spare(struct cow *cow, struct ashlar_small **chunk)
@@ -81,6 +82,7 @@ static void cow_count(struct cow *cow)
  */
 static enum cow_need break_small(struct cow *cow, struct ashlar_small *small)
 {
+	enum cow_need need = COW_DONE;
 	bool back;
 
 	if (atomic_read_acquire(&small->users) > 1 && !cow->copy)
@@ -91,16 +93,17 @@ static enum cow_need break_small(struct cow *cow, struct ashlar_small *small)
 	       !ashlar_small_referenced(small, cow->refs);
 	if (back) {
 		small->exposed = false;
-	} else if (cow->copy) {
-		copy_highpage(cow->copy->page, small->page);
+	} else if (!cow->copy) {
+		need = COW_COPY;
+	} else if (ashlar_copy_page(cow->copy->page, small->page)) {
+		need = COW_BAD;
+	} else {
 		cow_set(cow, cow->share, cow->copy);
 		cow_count(cow);
 	}
 	unlock_page(small->page);
-	if (back)
-		return COW_DONE;
-	if (!cow->copy)
-		return COW_COPY;
+	if (back || need != COW_DONE)
+		return need;
 	cow->copy = NULL;
 	ashlar_small_put(cow->heap->space->account, small);
 	return COW_DONE;
@@ -157,14 +160,15 @@ static int save_spares(struct cow *cow)
  * Give the page's bytes to all that see it: one small page for all of them. The
  * page lock is held, nobody has the page mapped, and none of us writes to it.
  */
-static void save_page(struct cow *cow)
+static enum cow_need save_page(struct cow *cow)
 {
 	struct ashlar_space *space = cow->heap->space;
 	struct ashlar_heap *other;
 	struct ashlar_share *share;
 	int users = 0;
 
-	copy_highpage(cow->copy->page, cow->extent->page + cow->sub);
+	if (ashlar_copy_page(cow->copy->page, cow->extent->page + cow->sub))
+		return COW_BAD;
 	list_for_each_entry(other, &space->heaps, node) {
 		share = sees_page(cow, other);
 		if (!share)
@@ -174,11 +178,12 @@ static void save_page(struct cow *cow)
 		users++;
 	}
 	if (!users)
-		return;
+		return COW_DONE;
 	atomic_set(&cow->copy->users, users);
 	cow->copy->exposed = users > 1;
 	cow->copy = NULL;
 	cow_count(cow);
+	return COW_DONE;
 }
 
 static void unmap_others(struct cow *cow)
@@ -212,8 +217,9 @@ static enum cow_need break_owned(struct cow *cow, bool *in_place)
 	unmap_others(cow);
 	*in_place = !ashlar_extent_referenced(cow->extent);
 	if (*in_place) {
-		save_page(cow);
-		__set_bit(cow->sub, cow->extent->kept);
+		need = save_page(cow);
+		if (need == COW_DONE)
+			__set_bit(cow->sub, cow->extent->kept);
 	}
 unlock:
 	up_read(&space->heaps_lock);
@@ -225,6 +231,7 @@ unlock:
 static enum cow_need break_own(struct cow *cow)
 {
 	struct page *page = cow->extent->page;
+	int err = 0;
 
 	if (cow_lacks_chunk(cow, cow->share) && !cow->spare) {
 		cow->spares = 1;
@@ -234,17 +241,21 @@ static enum cow_need break_own(struct cow *cow)
 		lock_page(page);
 		/* A PMD goes as a whole. From here on, none comes back. */
 		ashlar_heap_unmap_page(cow->heap, cow->index, cow->sub);
-		copy_highpage(cow->copy->page, page + cow->sub);
-		cow_count(cow);
+		err = ashlar_copy_page(cow->copy->page, page + cow->sub);
 	} else {
 		clear_highpage(cow->copy->page);
 	}
+	if (err)
+		goto unlock;
+	if (page)
+		cow_count(cow);
 	cow_set(cow, cow->share, cow->copy);
 	WRITE_ONCE(cow->heap->small_seen, true);
 	cow->copy = NULL;
+unlock:
 	if (page)
 		unlock_page(page);
-	return COW_DONE;
+	return err ? COW_BAD : COW_DONE;
 }
 
 static enum cow_need break_page(struct cow *cow)
@@ -283,6 +294,8 @@ static int cow_bring(struct cow *cow, enum cow_need need)
 	struct ashlar_small **chunk;
 	int have = 0;
 
+	if (need == COW_BAD)
+		return -EHWPOISON;
 	if (!cow->copy)
 		cow->copy = ashlar_small_new(cow->heap->space->account,
 					     cow->heap->mm, cow->extent->nid,
@@ -336,7 +349,7 @@ int ashlar_cow_break(struct ashlar_heap *heap, unsigned long index,
 	return err;
 }
 
-/* Copy one small page into the extent and let go of it, unless it is pinned. */
+/* Copy one small page into the extent and let go of it, unless it is pinned or bad. */
 static void merge_small(struct ashlar_heap *heap, struct ashlar_share *share,
 			unsigned int sub)
 {
@@ -345,7 +358,8 @@ static void merge_small(struct ashlar_heap *heap, struct ashlar_share *share,
 
 	if (ashlar_small_referenced(small, 0))
 		return;
-	copy_highpage(share->extent->page + sub, small->page);
+	if (ashlar_copy_page(share->extent->page + sub, small->page))
+		return;
 	ashlar_share_set(share, sub, NULL, &none);
 	ashlar_small_put(heap->space->account, small);
 }
@@ -362,7 +376,8 @@ static bool merge_locked(struct ashlar_heap *heap, unsigned long index,
 	unsigned int sub;
 
 	if (!ashlar_heap_holds(heap, index, look) || !look->extent->page ||
-	    atomic_read_acquire(&look->extent->users) > 1)
+	    atomic_read_acquire(&look->extent->users) > 1 ||
+	    ashlar_extent_poisoned(look->extent))
 		return false;
 	if (READ_ONCE(look->extent->exposed) && !take_back(&cow))
 		return false;

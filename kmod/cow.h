@@ -26,7 +26,8 @@
  * @refs: references of the page that the caller's caller has, if it is a small
  *	one
  *
- * Return: 0 if the caller should look again, -ENOMEM if there is no memory.
+ * Return: 0 if the caller should look again, -ENOMEM if there is no memory,
+ * -EHWPOISON if what has to be copied is poisoned.
  */
 int ashlar_cow_break(struct ashlar_heap *heap, unsigned long index,
 		     unsigned int sub, struct ashlar_look *look, int refs);

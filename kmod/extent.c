@@ -167,17 +167,16 @@ static void extent_free_rcu(struct rcu_head *rcu)
 }
 
 /* The page is out of the page cache; nobody can find it any more. */
-static void extent_let_go(struct ashlar_extent *extent)
+static void extent_let_go(struct ashlar_pool *pool, struct ashlar_extent *extent)
 {
-	put_page(extent->page);
+	ashlar_pool_put(pool, extent->page);
 	ashlar_limit_give(extent->user, ASHLAR_PAGES);
 	call_rcu(&extent->rcu, extent_free_rcu);
 }
 
 static void quarantine(struct ashlar_pool *pool, struct ashlar_extent *extent)
 {
-	atomic_long_inc(ashlar_extent_poisoned(extent) ? &pool->poisoned :
-							 &pool->pinned);
+	atomic_long_inc(&pool->pinned);
 	spin_lock(&pool->lock);
 	list_add(&extent->link, &pool->quarantine);
 	pool->quarantined++;
@@ -197,10 +196,11 @@ static void extent_free(struct inode *inode, struct ashlar_extent *extent)
 	ashlar_uncharge(inode, extent->page);
 	atomic_long_dec(&pool->out);
 	atomic_long_inc(&pool->returned);
-	if (ashlar_extent_poisoned(extent) || page_count(extent->page) > 1)
+	/* The kernel's own look at a bad page may leave a reference. */
+	if (page_count(extent->page) > 1 && !ashlar_extent_poisoned(extent))
 		quarantine(pool, extent);
 	else
-		extent_let_go(extent);
+		extent_let_go(pool, extent);
 }
 
 void ashlar_extent_punch(struct inode *inode, struct ashlar_extent *extent)
@@ -213,7 +213,7 @@ void ashlar_extent_punch(struct inode *inode, struct ashlar_extent *extent)
 	ashlar_uncharge_locked(inode, page);
 	atomic_long_dec(&pool->out);
 	atomic_long_inc(&pool->returned);
-	put_page(page);
+	ashlar_pool_put(pool, page);
 	ashlar_limit_give(extent->user, ASHLAR_PAGES);
 }
 
@@ -237,9 +237,8 @@ unsigned long ashlar_quarantine_check(struct ashlar_pool *pool)
 
 	spin_lock(&pool->lock);
 	list_for_each_entry_safe(extent, next, &pool->quarantine, link) {
-		if (ashlar_extent_poisoned(extent))
-			continue;
-		if (page_count(extent->page) == 1) {
+		if (page_count(extent->page) == 1 ||
+		    ashlar_extent_poisoned(extent)) {
 			list_move(&extent->link, &free);
 			pool->quarantined--;
 		} else {
@@ -248,7 +247,7 @@ unsigned long ashlar_quarantine_check(struct ashlar_pool *pool)
 	}
 	spin_unlock(&pool->lock);
 	list_for_each_entry_safe(extent, next, &free, link)
-		extent_let_go(extent);
+		extent_let_go(pool, extent);
 	return pinned;
 }
 
@@ -265,9 +264,8 @@ void ashlar_extents_exit(void)
 
 	for (pool = ashlar_pool_next(NULL); pool; pool = ashlar_pool_next(pool)) {
 		list_for_each_entry_safe(extent, next, &pool->quarantine, link) {
-			/* A poisoned page is never let go, a pinned one by its pin. */
-			if (!ashlar_extent_poisoned(extent))
-				put_page(extent->page);
+			/* The page itself is let go by its pin. */
+			ashlar_pool_put(pool, extent->page);
 			ashlar_limit_give(extent->user, ASHLAR_PAGES);
 			kmem_cache_free(extent_cache, extent);
 		}

@@ -5,8 +5,8 @@
  * Its whole life: ashlar_extent_new() takes a page from the pool or makes one
  * and charges it; heaps hold it by their shares (share.h), counted by @users;
  * with the last of them, and the last look at it, ashlar_extent_put() ends the
- * charge and gives the page to the buddy allocator, or to the quarantine if it
- * is pinned or poisoned.
+ * charge and gives the page to the buddy allocator; or to the quarantine if it
+ * is pinned, and to nobody ever if it is poisoned.
  */
 #ifndef ASHLAR_EXTENT_H
 #define ASHLAR_EXTENT_H
@@ -16,6 +16,7 @@
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
 #include <linux/refcount.h>
+#include "poison.h"
 #include "pool.h"
 
 struct ashlar_extent;
@@ -152,11 +153,10 @@ void ashlar_extent_punch(struct inode *inode, struct ashlar_extent *extent);
  */
 void ashlar_extent_put(struct inode *inode, struct ashlar_extent *extent);
 
-/* The hardware reported a memory error somewhere in the extent. */
+/* The hardware reported a memory error somewhere in the extent, which has a page. */
 static inline bool ashlar_extent_poisoned(struct ashlar_extent *extent)
 {
-	return PageHWPoison(extent->page) ||
-	       folio_test_has_hwpoisoned(page_folio(extent->page));
+	return ashlar_page_struck(extent->page);
 }
 
 /* Let go of what is no longer pinned; returns how many still are. */

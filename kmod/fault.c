@@ -14,6 +14,7 @@
 #include "cow.h"
 #include "fault.h"
 #include "lazy.h"
+#include "purge_lazy.h"
 #include "trace.h"
 
 static unsigned long fault_index(struct vm_fault *vmf)
@@ -144,6 +145,12 @@ static bool fault_leaves_hole(void)
 	return current->flags & PF_DUMPCORE;
 }
 
+/* VM_FAULT_OOM would be retried for ever at a cgroup's limit. */
+static vm_fault_t fault_failed(int err)
+{
+	return err == -EHWPOISON ? VM_FAULT_HWPOISON : VM_FAULT_SIGBUS;
+}
+
 static vm_fault_t fault_share(struct vm_fault *vmf, struct ashlar_heap *heap,
 			      struct ashlar_look *look, bool write)
 {
@@ -153,12 +160,16 @@ static vm_fault_t fault_share(struct vm_fault *vmf, struct ashlar_heap *heap,
 
 	for (round = 0; round < FAULT_ROUNDS; round++) {
 		bool ready, hole;
+		int err;
 
 		mutex_lock(&extent->lock);
 		if (!ashlar_heap_holds(heap, fault_index(vmf), look)) {
 			mutex_unlock(&extent->lock);
 			break;
 		}
+		/* What is bad, and may have vanished, vanishes. */
+		if (unlikely(extent->lazy) && ashlar_lazy_replace(extent))
+			break;
 		/* Reads as well: what they map a write may follow. */
 		if (unlikely(extent->lazy))
 			ashlar_lazy_cancel(extent);
@@ -175,9 +186,9 @@ static vm_fault_t fault_share(struct vm_fault *vmf, struct ashlar_heap *heap,
 			break;
 		if (hole)
 			return VM_FAULT_SIGBUS;
-		/* VM_FAULT_OOM would be retried for ever at a cgroup's limit. */
-		if (ashlar_cow_break(heap, fault_index(vmf), sub, look, 0))
-			return VM_FAULT_SIGBUS;
+		err = ashlar_cow_break(heap, fault_index(vmf), sub, look, 0);
+		if (err)
+			return fault_failed(err);
 	}
 	return ret;
 }
@@ -225,6 +236,7 @@ static vm_fault_t mkwrite_share(struct vm_fault *vmf, struct ashlar_heap *heap,
 	struct ashlar_extent *extent = look->extent;
 	struct page *page = vmf->page;
 	vm_fault_t ret = FAULT_AGAIN;
+	int err;
 
 	atomic_add(!small, &extent->waiting);
 	mutex_lock(&extent->lock);
@@ -237,8 +249,9 @@ static vm_fault_t mkwrite_share(struct vm_fault *vmf, struct ashlar_heap *heap,
 	}
 	if (breaks) {
 		mutex_unlock(&extent->lock);
-		if (ashlar_cow_break(heap, fault_index(vmf), sub, look, small))
-			ret = VM_FAULT_SIGBUS;
+		err = ashlar_cow_break(heap, fault_index(vmf), sub, look, small);
+		if (err)
+			ret = fault_failed(err);
 		mutex_lock(&extent->lock);
 	}
 	atomic_sub(!small, &extent->waiting);

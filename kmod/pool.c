@@ -4,6 +4,7 @@
 #include <linux/jiffies.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include "poison.h"
 #include "pool.h"
 #include "trace.h"
 
@@ -50,6 +51,28 @@ struct page *ashlar_page_make(int nid, gfp_t gfp)
 	return page;
 }
 
+bool ashlar_pool_put(struct ashlar_pool *pool, struct page *page)
+{
+	if (likely(!ashlar_page_poisoned(page))) {
+		put_page(page);
+		return true;
+	}
+	atomic_long_inc(&pool->poisoned);
+	spin_lock(&pool->lock);
+	pool->quarantined++;
+	spin_unlock(&pool->lock);
+	return false;
+}
+
+/* A ready page goes back to the kernel. Return: it did. */
+static bool pool_unready(struct ashlar_pool *pool, struct page *page)
+{
+	bool put = ashlar_pool_put(pool, page);
+
+	atomic_long_inc(put ? &pool->shrunk : &pool->spoiled);
+	return put;
+}
+
 static struct page *pool_pop(struct ashlar_pool *pool)
 {
 	struct page *page;
@@ -76,8 +99,8 @@ static gfp_t page_gfp(enum ashlar_effort effort)
 }
 
 /* From what was taken ahead; else from the pool, and more ahead. */
-static struct page *take_ready(struct ashlar_pool *pool,
-			       struct ashlar_stock *stock)
+static struct page *take_any(struct ashlar_pool *pool,
+			     struct ashlar_stock *stock)
 {
 	unsigned long more = min(stock->ahead, 1UL + ASHLAR_STOCK);
 	struct page *page, *next;
@@ -97,6 +120,20 @@ static struct page *take_ready(struct ashlar_pool *pool,
 	if (kick)
 		ashlar_pool_kick(pool);
 	return page;
+}
+
+/* They may have lain there for long: those that were struck meanwhile stay here. */
+static struct page *take_ready(struct ashlar_pool *pool,
+			       struct ashlar_stock *stock)
+{
+	struct page *page;
+
+	do {
+		page = take_any(pool, stock);
+		if (!page || likely(!ashlar_page_poisoned(page)))
+			return page;
+	} while (!pool_unready(pool, page));
+	return NULL;
 }
 
 struct page *ashlar_pool_take(struct ashlar_pool *pool,
@@ -175,14 +212,11 @@ unsigned long ashlar_pool_shrink(struct ashlar_pool *pool, unsigned long nr)
 		spin_unlock(&pool->lock);
 		if (!page)
 			break;
-		put_page(page);
-		freed++;
+		freed += pool_unready(pool, page);
 		cond_resched();
 	}
-	if (freed) {
-		atomic_long_add(freed, &pool->shrunk);
+	if (freed)
 		trace_ashlar_shrink(pool->nid, freed, false);
-	}
 	return freed;
 }
 
@@ -236,8 +270,7 @@ int ashlar_pool_set(struct ashlar_pool *pool, unsigned long low,
 		spin_unlock(&pool->lock);
 		if (!page)
 			break;
-		put_page(page);
-		atomic_long_inc(&pool->shrunk);
+		pool_unready(pool, page);
 		cond_resched();
 	}
 	ashlar_pool_kick(pool);
@@ -297,7 +330,7 @@ void ashlar_pools_exit(void)
 		if (!pools[nid])
 			continue;
 		list_for_each_entry_safe(page, next, &pools[nid]->ready, lru)
-			put_page(page);
+			ashlar_pool_put(pools[nid], page);
 		kfree(pools[nid]);
 		pools[nid] = NULL;
 	}

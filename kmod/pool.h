@@ -54,9 +54,10 @@
  * @lazy_kept: extents that lazy PURGE had to leave as they were
  * @returned: extents that came back, quarantined ones included
  * @pinned: extents that came back while something held a reference
- * @poisoned: extents that came back with a hardware memory error
- * @quarantined: extents that wait to be let go, guarded by @lock
- * @quarantine: those extents. Guarded by @lock.
+ * @poisoned: pages with a hardware memory error, ready ones and others
+ * @spoiled: of those, the ready ones
+ * @quarantined: length of @quarantine, and @poisoned. Guarded by @lock, read without.
+ * @quarantine: extents that wait to be let go. Guarded by @lock.
  * @wait: the worker sleeps here
  * @worker: the worker, or NULL
  * @kick: tells the worker to look again; set before @wait is woken
@@ -66,7 +67,7 @@
  * Balance: @lazied == @nr_lazy + @lazy_cancelled + @lazy_taken + @lazy_freed;
  * hits + misses == @out + @returned + pages that were given back
  * unused because the charge failed, each of which is counted in neither; and
- * washed == hits + nr_ready + shrunk + freed at unload.
+ * washed == hits + nr_ready + shrunk + @spoiled + freed at unload.
  */
 struct ashlar_pool {
 	int nid;
@@ -97,6 +98,7 @@ struct ashlar_pool {
 	atomic_long_t returned;
 	atomic_long_t pinned;
 	atomic_long_t poisoned;
+	atomic_long_t spoiled;
 	unsigned long quarantined;
 	struct list_head quarantine;
 
@@ -171,6 +173,12 @@ void ashlar_stock_return(struct ashlar_stock *stock);
 
 /* Put back a page that nobody has seen: it is zero still. Undoes the count. */
 void ashlar_pool_untake(struct page *page, bool hit);
+
+/*
+ * Let go of a page that nobody else refers to. If it is poisoned we keep our
+ * reference, so that nobody ever has it again, and count it. Return: it was let go.
+ */
+bool ashlar_pool_put(struct ashlar_pool *pool, struct page *page);
 
 /* Add a page that was just cleared; false if the pool has enough. */
 bool ashlar_pool_fill(struct ashlar_pool *pool, struct page *page);

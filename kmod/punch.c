@@ -85,8 +85,8 @@ static void punch_clean(struct punch *punch)
 		kfree(punch->chunks[i]);
 }
 
-/* Each page that is kept goes to a small one. */
-static void punch_move(struct punch *punch, const unsigned long *pages)
+/* Each page that is kept goes to a small one. -EHWPOISON: nothing has changed. */
+static int punch_move(struct punch *punch, const unsigned long *pages)
 {
 	struct ashlar_share *share = punch->look.share;
 	struct page *page = share->extent->page;
@@ -95,13 +95,19 @@ static void punch_move(struct punch *punch, const unsigned long *pages)
 	for (sub = 0; sub < ASHLAR_PAGES; sub++) {
 		if (test_bit(sub, pages) || ashlar_share_small(share, sub))
 			continue;
-		copy_highpage(punch->smalls[sub]->page, page + sub);
+		if (ashlar_copy_page(punch->smalls[sub]->page, page + sub))
+			return -EHWPOISON;
+		cond_resched();
+	}
+	for (sub = 0; sub < ASHLAR_PAGES; sub++) {
+		if (test_bit(sub, pages) || ashlar_share_small(share, sub))
+			continue;
 		ashlar_share_set(share, sub, punch->smalls[sub],
 				 &punch->chunks[sub / ASHLAR_CHUNK]);
 		punch->smalls[sub] = NULL;
-		cond_resched();
 	}
 	WRITE_ONCE(punch->heap->small_seen, true);
+	return 0;
 }
 
 /* Small pages that are to go. Who has one pinned keeps it from being reused. */
@@ -140,7 +146,9 @@ static long punch_locked(struct punch *punch, const unsigned long *pages)
 	if (whole && ashlar_extent_referenced(extent))
 		return -EBUSY;
 	if (whole)
-		punch_move(punch, pages);
+		err = punch_move(punch, pages);
+	if (err)
+		return err;
 	nr = punch_smalls(punch, pages);
 	if (whole) {
 		lock_page(extent->page);
@@ -190,17 +198,21 @@ free_punch:
 	return nr;
 }
 
-static bool smalls_referenced(struct ashlar_share *share)
+static int smalls_cannot_move(struct ashlar_share *share)
 {
 	unsigned int sub;
+	int err = 0;
 
 	for (sub = 0; sub < ASHLAR_PAGES; sub++) {
 		struct ashlar_small *small = ashlar_share_small(share, sub);
 
+		/* The kernel keeps a reference of what it found bad. */
+		if (small && PageHWPoison(small->page))
+			return -EHWPOISON;
 		if (small && ashlar_small_referenced(small, 0))
-			return true;
+			err = -EBUSY;
 	}
-	return false;
+	return err;
 }
 
 /* Copy into @to, and put it into the table in place of what is there. */
@@ -215,12 +227,14 @@ static int mend_locked(struct ashlar_heap *heap, unsigned long index,
 	if (err)
 		return err;
 	unmap_all(heap, index, share);
-	if (smalls_referenced(share))
-		return -EBUSY;
+	err = smalls_cannot_move(share);
+	if (err)
+		return err;
 	for (sub = 0; sub < ASHLAR_PAGES; sub++) {
-		if (ashlar_share_small(share, sub))
-			copy_highpage(to->page + sub,
-				      ashlar_share_small(share, sub)->page);
+		struct ashlar_small *small = ashlar_share_small(share, sub);
+
+		if (small && ashlar_copy_page(to->page + sub, small->page))
+			return -EHWPOISON;
 		cond_resched();
 	}
 	xa_lock(&heap->table);
@@ -258,6 +272,18 @@ static int mend_pieces(struct ashlar_heap *heap, unsigned long index,
 	return 1;
 }
 
+/* Why its small pages could not go back into the extent's own page. */
+static int mend_refusal(struct ashlar_look *look)
+{
+	int err = -EBUSY;
+
+	mutex_lock(&look->extent->lock);
+	if (look->extent->page && ashlar_extent_poisoned(look->extent))
+		err = -EHWPOISON;
+	mutex_unlock(&look->extent->lock);
+	return err;
+}
+
 int ashlar_mend(struct ashlar_heap *heap, unsigned long index,
 		struct ashlar_want *want)
 {
@@ -272,8 +298,10 @@ int ashlar_mend(struct ashlar_heap *heap, unsigned long index,
 		ret = -EBUSY;
 	else if (!READ_ONCE(look.extent->page))
 		ret = mend_pieces(heap, index, &look, want);
+	else if (ashlar_cow_merge(heap, index))
+		ret = 1;
 	else
-		ret = ashlar_cow_merge(heap, index) ? 1 : -EBUSY;
+		ret = mend_refusal(&look);
 	ashlar_heap_unlook(heap, &look);
 	return ret;
 }

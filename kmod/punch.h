@@ -18,7 +18,8 @@
  *
  * Return: how many had memory and have none now; 0 if there is no extent;
  * -EBUSY if it is shared or something has it pinned; -ENOMEM if there is no
- * memory for the small pages. Then nothing has changed.
+ * memory for the small pages; -EHWPOISON if a page to be kept has a memory
+ * error. Then nothing has changed.
  */
 long ashlar_punch(struct ashlar_heap *heap, unsigned long index,
 		  const unsigned long *pages);
@@ -32,7 +33,8 @@ long ashlar_punch(struct ashlar_heap *heap, unsigned long index,
  * Mappings by PTEs remain; see ashlar_restore().
  *
  * Return: 1 if the extent is in one page now, 0 if there is none; -EBUSY if it
- * is shared or something has a page pinned; -ENOMEM if there is no page.
+ * is shared or something has a page pinned; -ENOMEM if there is no page;
+ * -EHWPOISON if one of its pages has a memory error.
  */
 int ashlar_mend(struct ashlar_heap *heap, unsigned long index,
 		struct ashlar_want *want);

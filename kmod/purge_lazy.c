@@ -191,8 +191,11 @@ static bool take_page(struct ashlar_extent *extent, struct ashlar_share **share)
 
 	if (!trylock_page(page))
 		return false;
-	/* Somebody looks at it this moment, as compaction does: another time. */
-	if (ashlar_page_pinned(page) || ashlar_extent_poisoned(extent)) {
+	/*
+	 * Somebody looks at it this moment, as compaction does: another time. But
+	 * the kernel's look at a bad page, which is not to be used again, may last.
+	 */
+	if (ashlar_page_pinned(page) && !ashlar_extent_poisoned(extent)) {
 		unlock_page(page);
 		return false;
 	}
@@ -203,6 +206,31 @@ static bool take_page(struct ashlar_extent *extent, struct ashlar_share **share)
 	ashlar_extent_punch(extent->heap->space->account, extent);
 	ashlar_lazy_taken(extent);
 	*share = mark_taken(extent);
+	return true;
+}
+
+/* What take_page() left to be freed, without the lock. */
+static void take_rest(struct ashlar_share *share)
+{
+	struct ashlar_extent *extent = share->extent;
+
+	/* Without pages: there is nothing left to be accounted. */
+	ashlar_share_free(NULL, share);
+	atomic_dec(&extent->users);
+	ashlar_extent_put(NULL, extent);
+}
+
+bool ashlar_lazy_replace(struct ashlar_extent *extent)
+{
+	struct ashlar_share *share = NULL;
+
+	lockdep_assert_held(&extent->lock);
+	if (likely(!ashlar_extent_poisoned(extent)) ||
+	    !take_page(extent, &share))
+		return false;
+	mutex_unlock(&extent->lock);
+	if (share)
+		take_rest(share);
 	return true;
 }
 
@@ -220,12 +248,8 @@ static bool take_one(struct ashlar_pool *pool)
 		mutex_unlock(&extent->lock);
 	}
 	rcu_read_unlock();
-	if (share) {
-		/* Without pages: there is nothing left to be accounted. */
-		ashlar_share_free(NULL, share);
-		atomic_dec(&extent->users);
-		ashlar_extent_put(NULL, extent);
-	}
+	if (share)
+		take_rest(share);
 	return taken;
 }
 

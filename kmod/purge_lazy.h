@@ -39,4 +39,11 @@ bool ashlar_lazy_keep(struct ashlar_heap *heap, unsigned long index);
  */
 unsigned long ashlar_lazy_take(struct ashlar_pool *pool, unsigned long nr);
 
+/*
+ * With extent->lock: if the lazy extent has a memory error its page goes, as if the
+ * system had taken it, and the next look finds a purge mark. True if so; then the
+ * lock is dropped, else nothing has changed.
+ */
+bool ashlar_lazy_replace(struct ashlar_extent *extent);
+
 #endif /* ASHLAR_PURGE_LAZY_H */

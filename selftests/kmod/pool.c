@@ -166,7 +166,8 @@ TEST_F_TIMEOUT(pool, washing_balances, 120)
 		do {
 			washed = node_value(node, "washed");
 			gone = node_value(node, "hits") +
-			       node_value(node, "shrunk");
+			       node_value(node, "shrunk") +
+			       node_value(node, "spoiled");
 			ready = node_value(node, "ready");
 		} while (washed != node_value(node, "washed"));
 		EXPECT_EQ(washed, gone + ready)

@@ -230,6 +230,7 @@ struct ashlar_purge {
  *
  * Errors, besides the general ones; then the extents before have been done:
  *  EBUSY	the extent is shared since a fork, or something has it pinned
+ *  EHWPOISON	the hardware reported a memory error in a page that is to be kept
  *  ENOMEM	no memory for the small pages, or a memory cgroup's limit
  */
 struct ashlar_punch {
@@ -262,6 +263,7 @@ struct ashlar_punch {
  *
  * Errors, besides the general ones; then the extents before have been done:
  *  ENOMEM	no huge page at hand, or a memory cgroup's or the module's limit
+ *  EHWPOISON	the hardware reported a memory error in one of the pages
  */
 struct ashlar_mend {
 	__u32 size;

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Pages that the hardware has reported as bad, and how not to pass them on. */
+#include <linux/highmem.h>
+#include "compat.h"
+#include "poison.h"
+
+bool ashlar_page_poisoned(struct page *page)
+{
+	unsigned int i;
+
+	if (unlikely(ashlar_page_struck(page)))
+		return true;
+	if (likely(!ashlar_node_struck(page_to_nid(page))))
+		return false;
+	for (i = 1; i < compound_nr(page); i++)
+		if (PageHWPoison(page + i))
+			return true;
+	return false;
+}
+
+int ashlar_copy_page(struct page *to, struct page *from)
+{
+	if (PageHWPoison(from))
+		return -EHWPOISON;
+	/* Of the address and the VMA only other architectures make use. */
+	return copy_mc_user_highpage(to, from, 0, NULL) ? -EHWPOISON : 0;
+}
