@@ -309,13 +309,14 @@ def parameter_items():
 
 def sysfs_items():
     out = []
-    for what, text in re.findall(r"^What:\t+(\S+)\nDescription:\n((?:\t\t.*\n|\n)+)",
+    for whats, text in re.findall(r"((?:^What:\t+\S+\n)+)Description:\n((?:\t\t.*\n|\n)+)",
                                  read("Documentation/ABI/testing/sysfs-ashlar") + "\n" +
                                  read("Documentation/ABI/testing/debugfs-ashlar") + "\n", re.M):
         lines = [line[2:] for line in text.split("\n")]
         body = paragraphs(lines)
         body = re.sub(r"\A\.PP\n", "", body).replace("\n.PP\n", "\n.IP\n")
-        out.append(f".TP\n.I {escape(what)}\n" + body)
+        names = "\n.TQ\n".join(f".I {escape(what)}" for what in re.findall(r"^What:\t+(\S+)", whats, re.M))
+        out.append(f".TP\n{names}\n" + body)
     return "\n".join(out)
 
 
