@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Taking, charging and giving back single extents; the quarantine. */
 #include <linux/cpuset.h>
+#include <linux/jiffies.h>
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include "account.h"
 #include "extent.h"
 #include "limit.h"
+
+/*
+ * Who scans memory, as compaction does, or looks through page tables without
+ * locks, holds a reference for microseconds; a pin lasts longer than this.
+ */
+#define ASHLAR_PASSING	(HZ / 10)
 
 static struct kmem_cache *extent_cache;
 
@@ -176,7 +183,8 @@ static void extent_let_go(struct ashlar_pool *pool, struct ashlar_extent *extent
 
 static void quarantine(struct ashlar_pool *pool, struct ashlar_extent *extent)
 {
-	atomic_long_inc(&pool->pinned);
+	extent->since = jiffies;
+	extent->pinned = false;
 	spin_lock(&pool->lock);
 	list_add(&extent->link, &pool->quarantine);
 	pool->quarantined++;
@@ -229,10 +237,21 @@ void ashlar_extent_unnew(struct inode *inode, struct ashlar_extent *extent)
 	ashlar_extent_put(inode, extent);
 }
 
+/* Still referenced. */
+static void quarantine_stay(struct ashlar_pool *pool,
+			    struct ashlar_extent *extent)
+{
+	if (extent->pinned ||
+	    !time_after(jiffies, extent->since + ASHLAR_PASSING))
+		return;
+	extent->pinned = true;
+	atomic_long_inc(&pool->pinned);
+}
+
 unsigned long ashlar_quarantine_check(struct ashlar_pool *pool)
 {
 	struct ashlar_extent *extent, *next;
-	unsigned long pinned = 0;
+	unsigned long left = 0;
 	LIST_HEAD(free);
 
 	spin_lock(&pool->lock);
@@ -241,14 +260,17 @@ unsigned long ashlar_quarantine_check(struct ashlar_pool *pool)
 		    ashlar_extent_poisoned(extent)) {
 			list_move(&extent->link, &free);
 			pool->quarantined--;
+			if (!extent->pinned)
+				atomic_long_inc(&pool->passing);
 		} else {
-			pinned++;
+			quarantine_stay(pool, extent);
+			left++;
 		}
 	}
 	spin_unlock(&pool->lock);
 	list_for_each_entry_safe(extent, next, &free, link)
 		extent_let_go(pool, extent);
-	return pinned;
+	return left;
 }
 
 int ashlar_extents_init(void)

@@ -74,6 +74,8 @@ struct ashlar_share {
  * @index: while @lazy, its place there
  * @counts: while @lazy, that heap's counters
  * @link: in the quarantine, or with @lazy. Guarded by the pool's lock.
+ * @since: in the quarantine, jiffies when it came there. Constant then.
+ * @pinned: in the quarantine, it is counted as pinned. As @link.
  * @rcu: who looks at it as lazy may still be in @lock when it is freed
  * @first: the share of the heap that the extent was made for
  */
@@ -92,6 +94,8 @@ struct ashlar_extent {
 	unsigned long index;
 	struct ashlar_lazy_counts *counts;
 	struct list_head link;
+	unsigned long since;
+	bool pinned;
 	struct rcu_head rcu;
 	struct ashlar_share first;
 	DECLARE_BITMAP(kept, ASHLAR_PAGES);
@@ -159,7 +163,7 @@ static inline bool ashlar_extent_poisoned(struct ashlar_extent *extent)
 	return ashlar_page_struck(extent->page);
 }
 
-/* Let go of what is no longer pinned; returns how many still are. */
+/* Let go of what nothing refers to any more; returns how many wait still. */
 unsigned long ashlar_quarantine_check(struct ashlar_pool *pool);
 
 int ashlar_extents_init(void);

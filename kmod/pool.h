@@ -53,7 +53,9 @@
  * @lazy_freed: of those, freed, purged by force, or unmapped by their process
  * @lazy_kept: extents that lazy PURGE had to leave as they were
  * @returned: extents that came back, quarantined ones included
- * @pinned: extents that came back while something held a reference
+ * @pinned: extents that came back while something held a reference, and went on
+ *	to for ASHLAR_PASSING
+ * @passing: those where it was gone by then
  * @poisoned: pages with a hardware memory error, ready ones and others
  * @spoiled: of those, the ready ones
  * @quarantined: length of @quarantine, and @poisoned. Guarded by @lock, read without.
@@ -97,6 +99,7 @@ struct ashlar_pool {
 	atomic_long_t lazy_kept;
 	atomic_long_t returned;
 	atomic_long_t pinned;
+	atomic_long_t passing;
 	atomic_long_t poisoned;
 	atomic_long_t spoiled;
 	unsigned long quarantined;

@@ -78,6 +78,7 @@ static struct node_attribute attributes[] = {
 	{ { "lazy_kept", 0444 }, AT(lazy_kept), counter_show },
 	{ { "returned", 0444 }, AT(returned), counter_show },
 	{ { "pinned", 0444 }, AT(pinned), counter_show },
+	{ { "passing", 0444 }, AT(passing), counter_show },
 	{ { "poisoned", 0444 }, AT(poisoned), counter_show },
 	{ { "spoiled", 0444 }, AT(spoiled), counter_show },
 	{ { "cputime", 0444 }, 0, cputime_show },

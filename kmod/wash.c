@@ -64,6 +64,18 @@ static bool wash_wait(struct ashlar_pool *pool, long timeout)
 	return !kthread_should_stop();
 }
 
+/* However long the rate's pause is, the quarantine is looked at. */
+static void wash_pause(struct ashlar_pool *pool, long pause)
+{
+	while (pause > 0 && !kthread_should_stop()) {
+		long step = min_t(long, pause, ASHLAR_POLL);
+
+		ashlar_quarantine_check(pool);
+		schedule_timeout_interruptible(step);
+		pause -= step;
+	}
+}
+
 static int wash_worker(void *data)
 {
 	struct ashlar_pool *pool = data;
@@ -79,7 +91,7 @@ static int wash_worker(void *data)
 				break;
 			}
 			if (rate)
-				schedule_timeout_interruptible(max(HZ / rate, 1UL));
+				wash_pause(pool, max(HZ / rate, 1UL));
 			else
 				cond_resched();
 		}

@@ -160,6 +160,11 @@ TEST_F(pin, registers_again_after_the_child)
 	EXPECT_TRUE(bytes_are(self->p + EXTENT + PAGE, 1, EXTENT - PAGE));
 }
 
+static bool pinned_are(void *arg)
+{
+	return nodes_sum("pinned") == *(long *)arg;
+}
+
 /* Freed under a pin: quarantined until it ends, and counted. */
 TEST_F(pin, freed_under_the_pin)
 {
@@ -167,7 +172,8 @@ TEST_F(pin, freed_under_the_pin)
 
 	NEED_FIXED_BUFFERS();
 	ASSERT_EQ(0, dev_free(self->fd, self->p, N, NULL));
-	EXPECT_EQ(pinned + 1, nodes_sum("pinned"));
+	pinned++;
+	EXPECT_TRUE(eventually(pinned_are, &pinned, 20));
 	EXPECT_EQ(1, nodes_sum("quarantined"));
 	EXPECT_EQ(PAGE, read_fixed(&self->ring, self->file, self->p));
 	ASSERT_EQ(0, dev_alloc(self->fd, self->p, 1));
@@ -335,6 +341,76 @@ TEST_F(pipe, filled_by_the_parent)
 	EXPECT_EQ(0, child_status(pid));
 	/* Ends the program if the grandchild did not say that all is well. */
 	turn_wait(&self->parent);
+}
+
+/* --- references that last, and those in passing --- */
+
+static bool quarantine_empty(void *arg)
+{
+	return nodes_sum("quarantined") == nodes_sum("poisoned");
+}
+
+/* Give an extent back under a pipe's reference, which ends at once or later. */
+static void give_back(struct __test_metadata *_metadata, int fd, char *p, bool wait)
+{
+	struct iovec iov = { p, PAGE };
+	long pinned = nodes_sum("pinned") + 1;
+	int ends[2];
+
+	ASSERT_EQ(0, dev_alloc_on(fd, p, 1, 0, 0, NULL));
+	memset(p, 1, PAGE);
+	ASSERT_EQ(0, pipe(ends));
+	ASSERT_EQ((long)PAGE, vmsplice(ends[1], &iov, 1, 0));
+	ASSERT_EQ(0, dev_free(fd, p, 1, NULL));
+	if (wait)
+		EXPECT_TRUE(eventually(pinned_are, &pinned, 20));
+	close(ends[0]);
+	close(ends[1]);
+	EXPECT_TRUE(eventually(quarantine_empty, NULL, 20));
+}
+
+TEST(passing_and_pinned_are_counted_apart)
+{
+	long pinned = nodes_sum("pinned"), passing = nodes_sum("passing");
+	int fd = dev_open(), n;
+	char *p = dev_map(fd, 1);
+
+	give_back(_metadata, fd, p, true);
+	EXPECT_EQ(pinned + 1, nodes_sum("pinned"));
+	EXPECT_EQ(passing, nodes_sum("passing"));
+	/* However slow we are: one of them is over within a tenth of a second. */
+	for (n = 1; n < 200 && nodes_sum("passing") == passing; n++) {
+		give_back(_metadata, fd, p, false);
+		EXPECT_EQ(pinned + passing + 1 + n,
+			  nodes_sum("pinned") + nodes_sum("passing"));
+	}
+	EXPECT_EQ(passing + 1, nodes_sum("passing"));
+	close(fd);
+	munmap(p, EXTENT);
+}
+
+/* While the worker has a minute's work, at an extent a second. */
+TEST(let_go_beside_slow_washing)
+{
+	long high = node_value(0, "high"), low = node_value(0, "low");
+	long washed;
+	int fd = dev_open();
+	char *p = dev_map(fd, 1);
+
+	node_write(0, "low", 0);
+	node_write(0, "high", 0);
+	node_write(0, "rate", 1);
+	washed = node_value(0, "washed");
+	node_write(0, "high", 60);
+	node_write(0, "low", 60);
+	give_back(_metadata, fd, p, true);
+	give_back(_metadata, fd, p, false);
+	EXPECT_LT(node_value(0, "washed") - washed, 60);
+	node_write(0, "rate", 0);
+	node_write(0, "high", high);
+	node_write(0, "low", low);
+	close(fd);
+	munmap(p, EXTENT);
 }
 
 TEST_HARNESS_MAIN
