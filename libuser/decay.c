@@ -42,7 +42,7 @@ static void advance(struct decay *d, uint64_t epochs, size_t pages)
 	d->backlog[DECAY_STEPS - 1] = (uint32_t)min(fresh, (size_t)UINT32_MAX);
 }
 
-size_t decay_limit(struct decay *d, uint64_t now, size_t pages, bool force)
+size_t decay_limit(struct decay *d, uint64_t now, size_t pages)
 {
 	uint64_t limit = 0, len = epoch_ms(d), epochs;
 
@@ -50,16 +50,21 @@ size_t decay_limit(struct decay *d, uint64_t now, size_t pages, bool force)
 		return SIZE_MAX;
 	if (d->ms == 0)
 		return 0;
-	if (now < d->epoch_end && !force)
-		return SIZE_MAX;
-	if (now >= d->epoch_end) {
-		epochs = (now - d->epoch_end) / len + 1;
-		advance(d, epochs, pages);
-		d->epoch_end += epochs * len;
-	}
+	if (now < d->epoch_end)
+		return d->late ? pages - min(pages, d->late) : SIZE_MAX;
+	epochs = (now - d->epoch_end) / len + 1;
+	advance(d, epochs, pages);
+	d->epoch_end += epochs * len;
 	for (unsigned int i = 0; i < DECAY_STEPS; i++)
 		limit += d->backlog[i] * smoothstep(i);
 	limit /= ONE;
-	d->before = min(pages, (size_t)limit);
+	d->before = pages;
+	d->late = pages - min(pages, (size_t)limit);
 	return (size_t)limit;
+}
+
+void decay_gone(struct decay *d, size_t pages)
+{
+	d->before -= min(d->before, pages);
+	d->late -= min(d->late, pages);
 }

@@ -21,7 +21,8 @@
 struct decay {
 	int64_t ms;			/* -1: keep for ever; 0: keep nothing */
 	uint64_t epoch_end;		/* when the newest epoch closes */
-	size_t before;			/* pages kept when it opened */
+	size_t before;			/* pages when it opened, less those that went since */
+	size_t late;			/* of them, what is above the limit and has not gone yet */
 	uint32_t backlog[DECAY_STEPS];	/* oldest first */
 };
 
@@ -30,8 +31,14 @@ void decay_init(struct decay *d, int64_t ms, uint64_t now);
 /*
  * Pages that may be kept at @now when @pages are free. Call it as often as
  * liked: within an epoch it costs a comparison and returns SIZE_MAX ("no
- * news") unless @force.
+ * news") or, while some are late, @pages less those.
  */
-size_t decay_limit(struct decay *d, uint64_t now, size_t pages, bool force);
+size_t decay_limit(struct decay *d, uint64_t now, size_t pages);
+
+/*
+ * @pages of those have gone. Whoever gives back less than asked for is late with
+ * the rest: what stays does not count as new, which may stay for @ms.
+ */
+void decay_gone(struct decay *d, size_t pages);
 
 #endif /* ASHLAR_DECAY_H */

@@ -355,7 +355,7 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 	lock_take(&h->lock);
 	dirty = h->stats.dirty + h->kept_pages;
 	if (scope != PURGE_ALL) {
-		keep = decay_limit(&h->decay, now, dirty, false);
+		keep = decay_limit(&h->decay, now, dirty);
 		limit = limit_dirty(keep, now);
 		/* Nothing lazily where a limit or pressure is the reason. */
 		if (h->muzzy.ms && limit == keep)
@@ -364,11 +364,16 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 	if (dirty > limit)
 		kept_flush(h);
 	total = purge_down(h, &h->stats.dirty, limit, aim, scope);
+	decay_gone(&h->decay, total);
 	/* After that step: what it made muzzy counts from now on. */
 	if (scope != PURGE_ALL)
-		muzzy = decay_limit(&h->muzzy, now, h->stats.muzzy, false);
-	if (h->stats.muzzy > muzzy && (!total || scope != PURGE_DECAY_BATCH))
-		total += purge_down(h, &h->stats.muzzy, muzzy, TAKE_MUZZY, scope);
+		muzzy = decay_limit(&h->muzzy, now, h->stats.muzzy);
+	if (h->stats.muzzy > muzzy && (!total || scope != PURGE_DECAY_BATCH)) {
+		size_t gone = purge_down(h, &h->stats.muzzy, muzzy, TAKE_MUZZY, scope);
+
+		decay_gone(&h->muzzy, gone);
+		total += gone;
+	}
 	if (unlikely(h->mend_head) && scope != PURGE_ALL)
 		mend(h, scope == PURGE_DECAY_BATCH ? 1 : MEND_BATCH);
 	limit_note(h);
