@@ -30,7 +30,7 @@ def build():
         newest = max(os.path.getmtime(source), os.path.getmtime(header))
         if not os.path.exists(binary) or os.path.getmtime(binary) < newest:
             subprocess.run([os.environ.get("CC", "gcc"), *FLAGS, source, "-o", binary,
-                            "-lpthread"], check=True)
+                            "-lpthread", "-lm"], check=True)
 
 
 # A run that takes longer hangs; the slowest takes a few seconds.

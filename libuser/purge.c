@@ -256,7 +256,7 @@ static size_t finish_holes(struct pageheap *h, struct batch *b, bool gone)
 	}
 	/* At the end of the list, if it has dirty pages: the others come first next time. */
 	extent_settle(h, e);
-	return gone ? total : 0;
+	return gone ? bits_count_range(&b->dirty, 0, EXTENT_PAGES) : 0;
 }
 
 /* @b's extent, or another one if the source refuses: each of them is shared, or pinned. */
@@ -294,7 +294,10 @@ static void mend(struct pageheap *h, unsigned int most)
 	}
 }
 
-/* One batch of at most @want pages, with the lock held but for the system calls. */
+/*
+ * One batch of at most @want pages, with the lock held but for the system calls. Returns how
+ * many pages of the kind that @aim is about are left less: the rest of a huge page does not count.
+ */
 static size_t purge_batch(struct pageheap *h, size_t want, enum aim aim)
 {
 	struct batch b = { .n = 0, .aim = aim };
@@ -313,12 +316,14 @@ static size_t purge_batch(struct pageheap *h, size_t want, enum aim aim)
 	give_back(&b, out);
 	lock_take(&h->lock);
 	for (unsigned int i = 0; i < b.n; i++) {
-		if (b.items[i].n == EXTENT_PAGES)
+		bool whole = b.items[i].n == EXTENT_PAGES;
+
+		if (out[i] != REFUSED)
+			gone += whole ? concerned(b.items[i].e, aim) : b.items[i].n;
+		if (whole)
 			finish_whole(h, b.items[i].e, out[i]);
 		else
 			finish_pages(h, &b.items[i], out[i]);
-		if (out[i] != REFUSED)
-			gone += b.items[i].n;
 	}
 	return gone;
 }

@@ -4,7 +4,7 @@
 /*
  * Pages of a slab: the fewest whose tail wastes at most 1/64, and the most
  * multiples of that with at most 8 pages and 512 slots; from 256 bytes on only as
- * many as hold 8 slots (4 from 1 KB on), because a slab is free memory when its last
+ * many as hold 8 slots (4 from 1 KB on, 2 from 2 KB), because a slab is free memory when its last
  * slot is. The reciprocal makes
  * offset / size one multiplication: exact for offsets below 2^16, because
  * offset * (2^32 mod size) / 2^32 < 1 / size there.
@@ -43,15 +43,15 @@ const struct sizeclass sizeclasses[NCLASSES] = {
 	SMALL(22, 1280, 5, 5),
 	SMALL(23, 1536, 3, 3),
 	SMALL(24, 1792, 4, 4),
-	SMALL(25, 2048, 1, 2),
+	SMALL(25, 2048, 1, 1),
 	SMALL(26, 2560, 5, 5),
 	SMALL(27, 3072, 3, 3),
 	SMALL(28, 3584, 7, 7),
-	SMALL(29, 4096, 1, 4),
+	SMALL(29, 4096, 1, 2),
 	SMALL(30, 5120, 5, 5),
-	SMALL(31, 6144, 3, 6),
+	SMALL(31, 6144, 3, 3),
 	SMALL(32, 7168, 7, 7),
-	SMALL(33, 8192, 2, 8),
+	SMALL(33, 8192, 2, 4),
 	SMALL(34, 10240, 5, 5),
 	SMALL(35, 12288, 3, 6),
 	SMALL(36, 14336, 7, 7),

@@ -58,6 +58,32 @@ Test(purge, follows_decay)
 	cr_assert_eq(fake.wrong, 0);
 }
 
+/* A free extent with a few dirty pages goes as a whole, and counts as those. */
+Test(purge, extents_that_are_hardly_dirty_follow_decay_too)
+{
+	enum { EXTENTS = 100 };
+	void *most[EXTENTS], *few[EXTENTS];
+
+	for (unsigned int i = 0; i < EXTENTS; i++) {
+		most[i] = pageheap_alloc(heap, 500, 1, NULL);
+		few[i] = pageheap_alloc(heap, 12, 1, NULL);
+		cr_assert(most[i] && few[i]);
+	}
+	for (unsigned int i = 0; i < EXTENTS; i++)
+		pageheap_free(most[i], 500);
+	purge_heap(heap, fake.now, PURGE_ALL);
+	for (unsigned int i = 0; i < EXTENTS; i++)
+		pageheap_free(few[i], 12);
+	cr_assert_eq(dirty(), EXTENTS * 12);
+	for (int i = 0; i < 67; i++) {
+		fake.now += 100;
+		purge_heap(heap, fake.now, PURGE_DECAY);
+		cr_assert(i != 31 || (dirty() > 400 && dirty() < 800), "half-way: %zu", dirty());
+	}
+	cr_assert_eq(dirty(), 0, "%zu pages", dirty());
+	cr_assert(pageheap_consistent(heap));
+}
+
 Test(purge, batch_is_bounded)
 {
 	scatter(1000);
