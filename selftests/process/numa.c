@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
  * In a guest of several nodes: the pages that a thread allocates are on its node, by the kernel's
- * own word (move_pages asks, and moves nothing).
+ * own word: move_pages, which asks and moves nothing, and numa_maps.
  *
  *	numa pinned		a thread on each CPU, that free each other's blocks; 100 %
  *	numa moved		a thread that changes its node; 99 % of what it gets from 4 MB on
  *	numa full		the node is full: others serve, and statistics say so
  *	numa policy P N		under a policy P of nodes N (bits), as numactl sets it, or the cpuset's if P is 0
- *	numa memoryless		on a node that has CPUs and no memory, the nearest serves
+ *	numa memoryless		on a node that has CPUs and no memory, the nearest serves, it alone
  */
 #include <linux/mempolicy.h>
 #include <pthread.h>
@@ -131,6 +131,41 @@ static size_t count(const struct set *s, size_t on[NODES])
 	return total;
 }
 
+/* The same by /proc/self/numa_maps: of the mappings that have blocks of the set, all pages. */
+static void count_mappings(const struct set *s, size_t on[NODES])
+{
+	char *start = NULL, line[512];
+	FILE *f = fopen("/proc/self/numa_maps", "r");
+	size_t in[NODES] = { 0 };
+	bool more = true;
+
+	CHECK(f, "numa_maps: %s", strerror(errno));
+	memset(on, 0, NODES * sizeof(on[0]));
+	/* A line says where its mapping begins, the next one where it must have ended. */
+	while (more) {
+		char *next, *at;
+		bool ours = false;
+
+		more = fgets(line, sizeof(line), f);
+		next = more ? (char *)strtoul(line, NULL, 16) : (char *)-1;
+		for (unsigned int i = 0; start && !ours && i < s->n; i++)
+			ours = s->p[i] >= start && s->p[i] < next;
+		for (unsigned int i = 0; i < NODES; i++) {
+			on[i] += ours ? in[i] : 0;
+			in[i] = 0;
+		}
+		start = next;
+		for (at = line; more && (at = strstr(at, " N")); at += 2) {
+			unsigned int node;
+			size_t pages;
+
+			if (sscanf(at, " N%u=%zu", &node, &pages) == 2 && node < NODES)
+				in[node] += pages;
+		}
+	}
+	fclose(f);
+}
+
 /* --- pinned ------------------------------------------------------------------------------ */
 
 enum { THREADS = 16, ROUNDS = 5 };
@@ -150,6 +185,11 @@ static void *pinned_thread(void *arg)
 		CHECK(on[node] == total, "CPU %d of node %u, round %d: %zu of %zu pages are there", me, node,
 		      round, on[node], total);
 		all += total;
+		count_mappings(&sets[me], on);
+		for (unsigned int i = 0; i < NODES; i++)
+			CHECK(i == node || !on[i], "CPU %d of node %u, round %d: numa_maps has %zu pages on %u",
+			      me, node, round, on[i], i);
+		CHECK(on[node] >= 8 * MB / 4096, "numa_maps has %zu pages", on[node]);
 		pthread_barrier_wait(&barrier);
 		/* Those of a thread of another node, mostly: 0 frees what n / 2 has. */
 		drop(&sets[(me + nthreads / 2) % nthreads]);
@@ -325,14 +365,18 @@ static void under_policy(int mode, unsigned long nodes)
 static void *memoryless_thread(void *arg)
 {
 	unsigned int node = pin((int)sysconf(_SC_NPROCESSORS_ONLN) - 1), seed = 9;
-	size_t on[NODES];
+	size_t on[NODES], total;
+	unsigned int from = 0;
 
 	if (has_memory(node))
 		skip("every node has memory");
 	fill(&sets[0], 8 * MB, &seed);
-	count(&sets[0], on);
+	total = count(&sets[0], on);
+	while (from < NODES && !on[from])
+		from++;
+	CHECK(on[from] == total, "%zu of %zu pages are on node %u", on[from], total, from);
 	drop(&sets[0]);
-	printf("CPU of node %u: served\n", node);
+	printf("CPU of node %u: all %zu pages are on node %u\n", node, total, from);
 	return arg;
 }
 

@@ -128,6 +128,8 @@ static bool anon_purge_lazy(const struct source_range *ranges, unsigned int n)
 {
 	if (fake.lazy_fails)
 		return false;
+	fake.lazy_purges++;
+	fake.lazy_ranges += n;
 	for (unsigned int i = 0; i < n; i++) {
 		char *addr = ranges[i].addr, *end = addr + ranges[i].len;
 
@@ -147,6 +149,8 @@ static bool device_purge_lazy(const struct source_range *ranges, unsigned int n)
 
 	if (fake.lazy_fails)
 		return false;
+	fake.lazy_purges++;
+	fake.lazy_ranges += n;
 	for (unsigned int i = 0; i < n; i++) {
 		char *addr = ranges[i].addr, *end = addr + ranges[i].len;
 

@@ -36,7 +36,7 @@ struct fake {
 	/* Counted. */
 	size_t punches, punched_pages, mends;
 	size_t commits, purges, purged_ranges, purged_bytes;
-	size_t lazy_bytes;	/* purged lazily */
+	size_t lazy_purges, lazy_ranges, lazy_bytes;	/* purged lazily */
 	size_t taken_back;	/* extents of the device asked for again */
 	size_t wrong;		/* requests that no caller may make; 0 */
 };

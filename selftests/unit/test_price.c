@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/* What one call of malloc or free may cost in system calls and pages given back. */
+#include <stdio.h>
+
+#include "ashlar.h"
+#include "fake.h"
+
+/* Since the last look, and the most of it. */
+static struct price { size_t calls, ranges, bytes, copied; } dearest;
+static size_t copied;
+
+/* Huge pages lost to holes, and made whole again: each is a copy of up to 2 MB. */
+static size_t extents_copied(void)
+{
+	struct pageheap_stats s;
+
+	pageheap_stats(ash_pageheaps[0], &s);
+	return s.punched + s.mended;
+}
+
+static void look(struct fake *last)
+{
+#define SINCE(field)	(fake.field - last->field)
+	struct price p = {
+		.calls = SINCE(purges) + SINCE(lazy_purges) + SINCE(punches) + SINCE(mends),
+		.ranges = SINCE(purged_ranges) + SINCE(lazy_ranges),
+		.bytes = SINCE(purged_bytes) + SINCE(lazy_bytes) + SINCE(punched_pages) * PAGE_SIZE,
+		.copied = extents_copied() - copied,
+	};
+
+#undef SINCE
+	*last = fake;
+	copied += p.copied;
+	dearest = (struct price){
+		.calls = max(dearest.calls, p.calls), .ranges = max(dearest.ranges, p.ranges),
+		.bytes = max(dearest.bytes, p.bytes), .copied = max(dearest.copied, p.copied),
+	};
+}
+
+/*
+ * Every malloc and every free of a program of bursts, while its clock leaps: the bounds that
+ * limits.md tells of.
+ */
+static void bursts(const char *options, bool device)
+{
+	enum { BLOCKS = 4000, ROUNDS = 40 };
+	static void *block[BLOCKS];
+	struct fake last;
+
+	fake_start(options);
+	fake.device = device;
+	fake_seed();
+	dearest = (struct price){ 0 };
+	copied = extents_copied();
+	last = fake;
+	for (int round = 0; round < ROUNDS; round++) {
+		for (unsigned int i = 0; i < BLOCKS; i++) {
+			size_t size = (size_t)8 << fake_random() % 17;
+
+			if (!block[i])
+				block[i] = ashlar_malloc(size + fake_random() % size);
+			cr_assert(block[i]);
+			look(&last);
+			fake.now += fake_random() % 3;
+		}
+		/* After a sleep all that was freed before is due at once. */
+		fake.now += round % 4 ? 100 : 100000;
+		for (unsigned int i = 0; i < BLOCKS; i++) {
+			if (fake_random() % 8 == 0)
+				continue;
+			ashlar_free(block[i]);
+			block[i] = NULL;
+			look(&last);
+			fake.now += fake_random() % 3;
+		}
+	}
+	fprintf(stderr, "# %s: at most %zu calls, %zu ranges, %zu KB, %zu extents copied in one call\n",
+		options, dearest.calls, dearest.ranges, dearest.bytes >> 10, dearest.copied);
+	cr_assert_eq(device, dearest.copied > 0);
+	cr_assert_gt(dearest.bytes, 0, "nothing was given back at all");
+	cr_assert_leq(dearest.ranges, PURGE_BATCH * PURGE_BATCHES);
+	cr_assert_leq(dearest.bytes, PURGE_BATCH * PURGE_BATCHES * EXTENT_SIZE);
+	/* One that a hole was made in, and one that was full again. */
+	cr_assert_leq(dearest.copied, 2);
+	/* Mending twice: an extent that was full again, and the one that is allocated. */
+	cr_assert_leq(dearest.calls, PURGE_BATCHES + (device ? 2 : 0));
+	cr_assert_eq(fake.wrong, 0);
+}
+
+Test(price, of_one_call)
+{
+	bursts("source:anon,dirty_decay_ms:6400", false);
+}
+
+Test(price, of_one_call_with_decay_0)
+{
+	bursts("source:anon,dirty_decay_ms:0", false);
+}
+
+Test(price, of_one_call_in_two_steps)
+{
+	bursts("source:anon,dirty_decay_ms:640,muzzy_decay_ms:640", false);
+}
+
+Test(price, of_one_call_on_the_device)
+{
+	bursts("source:auto,dirty_decay_ms:640", true);
+}
