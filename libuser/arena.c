@@ -228,13 +228,14 @@ static unsigned int borrow(struct arena *a, unsigned int class, void **top, unsi
 }
 
 /* From the depot and the arena's own slabs; if it has none left and @may_grow, from a new one. */
-static unsigned int fill_own(struct arena *a, unsigned int class, void **top, unsigned int n, bool may_grow)
+static unsigned int fill_own(struct arena *a, unsigned int class, void **top, unsigned int n,
+			     bool again, bool may_grow)
 {
 	struct bin *b = &a->bins[class];
 	unsigned int got;
 
 	bin_lock(a, b);
-	b->fills++;
+	b->fills += !again;
 	b->depot_closed = false;
 	got = depot_get(a, b, class, top, n);
 	b->taken += got;
@@ -249,12 +250,12 @@ static unsigned int fill_own(struct arena *a, unsigned int class, void **top, un
 unsigned int arena_fill(struct arena *a, unsigned int class, void **top, unsigned int n)
 {
 	bool alone = a->reserved || atomic_load_explicit(&ash_narenas, memory_order_relaxed) == 1;
-	unsigned int got = fill_own(a, class, top, n, alone);
+	unsigned int got = fill_own(a, class, top, n, false, alone);
 
 	if (!got && !alone)
 		got = borrow(a, class, top, n);
 	if (!got && !alone)
-		got = fill_own(a, class, top, n, true);
+		got = fill_own(a, class, top, n, true, true);
 	return got;
 }
 
