@@ -50,8 +50,13 @@ size_t decay_limit(struct decay *d, uint64_t now, size_t pages)
 		return SIZE_MAX;
 	if (d->ms == 0)
 		return 0;
-	if (now < d->epoch_end)
-		return d->late ? pages - min(pages, d->late) : SIZE_MAX;
+	if (now < d->epoch_end) {
+		/* What was used again since is late no more. */
+		size_t reused = d->before - min(d->before, pages);
+		size_t late = d->late - min(d->late, reused);
+
+		return late ? pages - late : SIZE_MAX;
+	}
 	epochs = (now - d->epoch_end) / len + 1;
 	advance(d, epochs, pages);
 	d->epoch_end += epochs * len;

@@ -350,7 +350,7 @@ static size_t purge_down(struct pageheap *h, const size_t *pages, size_t limit, 
 
 size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 {
-	size_t total, limit = 0, muzzy = 0, dirty, keep;
+	size_t total, limit = 0, muzzy = 0, dirty, keep, lazy;
 	enum aim aim = TAKE_ALL;
 
 	if (scope == PURGE_ALL)
@@ -368,8 +368,15 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 	}
 	if (dirty > limit)
 		kept_flush(h);
+	lazy = h->stats.muzzy;
 	total = purge_down(h, &h->stats.dirty, limit, aim, scope);
-	decay_gone(&h->decay, total);
+	/* What is taken by force may have been either. */
+	lazy = aim == TAKE_ALL ? min(total, lazy - min(lazy, h->stats.muzzy)) : 0;
+	decay_gone(&h->decay, total - lazy);
+	decay_gone(&h->muzzy, lazy);
+	/* Nothing that is late can go: not asked again before the next epoch. */
+	if (!total && scope != PURGE_ALL)
+		h->decay.late = 0;
 	/* After that step: what it made muzzy counts from now on. */
 	if (scope != PURGE_ALL)
 		muzzy = decay_limit(&h->muzzy, now, h->stats.muzzy);
@@ -377,6 +384,8 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 		size_t gone = purge_down(h, &h->stats.muzzy, muzzy, TAKE_MUZZY, scope);
 
 		decay_gone(&h->muzzy, gone);
+		if (!gone)
+			h->muzzy.late = 0;
 		total += gone;
 	}
 	if (unlikely(h->mend_head) && scope != PURGE_ALL)
