@@ -80,10 +80,15 @@ static bool purges_pages(const struct extent *e)
 /* What mending may add to resident memory: less than punching takes. */
 #define MEND_MOST_FREE	(EXTENT_PAGES / 16)
 
+static bool wants_mending(const struct extent *e)
+{
+	return e->nused && !e->intact && e->source->mend &&
+	       EXTENT_PAGES - e->nused <= MEND_MOST_FREE;
+}
+
 static void mend_link(struct pageheap *h, struct extent *e)
 {
-	if (e->on_mend || e->intact || !e->source->mend ||
-	    EXTENT_PAGES - e->nused > MEND_MOST_FREE)
+	if (e->on_mend || !wants_mending(e))
 		return;
 	e->on_mend = true;
 	e->mnext = h->mend_head;
@@ -98,11 +103,23 @@ struct extent *extent_to_mend(struct pageheap *h)
 		h->mend_head = e->mnext;
 		e->on_mend = false;
 		/* It may have emptied, or have gone and come again since. */
-		if (e->nused && !e->intact && e->source->mend &&
-		    EXTENT_PAGES - e->nused <= MEND_MOST_FREE)
+		if (wants_mending(e))
 			break;
 	}
 	return e;
+}
+
+void extent_mend_later(struct pageheap *h, struct extent *e)
+{
+	struct extent *first = h->mend_head;
+
+	if (!first) {
+		mend_link(h, e);
+	} else if (!e->on_mend && wants_mending(e)) {
+		e->on_mend = true;
+		e->mnext = first->mnext;
+		first->mnext = e;
+	}
 }
 
 void extent_tear(struct pageheap *h, struct extent *e)

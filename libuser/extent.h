@@ -152,6 +152,9 @@ void extent_mend(struct pageheap *h, struct extent *e);
 /* The next extent to mend, off the list; NULL if there is none. */
 struct extent *extent_to_mend(struct pageheap *h);
 
+/* Back to that list if it still should be mended; not as the first, or others would never be. */
+void extent_mend_later(struct pageheap *h, struct extent *e);
+
 /* Do its single pages go back by punching, and it loses its huge page? */
 static inline bool extent_punches(const struct extent *e)
 {

@@ -277,10 +277,15 @@ static size_t punch(struct pageheap *h, struct batch *b)
 	return total;
 }
 
-/* Extents that were punched and are in use again all over get their huge page back. */
+/*
+ * Extents that were punched and are in use again all over get their huge page back. One that
+ * the source refuses, for a reference in passing or a child that shares it, is tried again
+ * at a later look.
+ */
 static void mend(struct pageheap *h, unsigned int most)
 {
-	struct extent *e;
+	struct extent *e, *refused[MEND_BATCH];
+	unsigned int n = 0;
 
 	for (; most && (e = extent_to_mend(h)); most--) {
 		bool whole;
@@ -291,7 +296,11 @@ static void mend(struct pageheap *h, unsigned int most)
 		lock_take(&h->lock);
 		if (whole)
 			extent_mend(h, e);
+		else
+			refused[n++] = e;
 	}
+	while (n)
+		extent_mend_later(h, refused[--n]);
 }
 
 /*

@@ -126,7 +126,10 @@ int main(void)
 			block[i] = NULL;
 		}
 	}
-	EVENTUALLY(small_enough(), "%zu KB live, %zu resident", live_kb(), rss);
+	EVENTUALLY(small_enough(), "%zu KB live, %zu resident; %zu extents, %zu in pieces, KB: %zu dirty, %zu pinned, %zu cached, %zu active",
+		   live_kb(), rss, figure("source.device.extents"), figure("source.punched") - figure("source.mended"),
+		   figure("stats.dirty") / KB, figure("stats.pinned") / KB, figure("stats.cached") / KB,
+		   figure("stats.active") / KB);
 	printf("after the burst: %zu KB live, %zu resident, %zu extents in pieces\n", live_kb(), rss,
 	       figure("source.punched"));
 	CHECK(figure("source.punched") > 0);
