@@ -16,6 +16,7 @@
 
 /* How many other arenas are asked for slots before a slab is made, and from what on they lend. */
 #define LENDERS			4u
+#define LENDERS_SEEN		64u	/* arenas looked at for them: the reserved, other nodes' too */
 #define LEND_LEAST		(64 * KB)
 
 /* A bin's first slabs are small; with this many it is worth larger ones. */
@@ -79,6 +80,11 @@ static struct slab *bin_slab(struct bin *b)
 	return NULL;
 }
 
+static size_t slabs_made(const struct bin *b)
+{
+	return atomic_load_explicit(&b->slabs_made, memory_order_relaxed);
+}
+
 static struct slab *bin_new_slab(struct arena *a, struct bin *b, unsigned int class)
 {
 	const struct sizeclass *sc = &sizeclasses[class];
@@ -89,7 +95,7 @@ static struct slab *bin_new_slab(struct arena *a, struct bin *b, unsigned int cl
 		return NULL;
 	slab_link(b, s);
 	b->nslabs++;
-	b->slabs_made++;
+	atomic_store_explicit(&b->slabs_made, slabs_made(b) + 1, memory_order_relaxed);
 	b->pages += pages;
 	return s;
 }
@@ -209,16 +215,18 @@ static bool lends(const struct bin *b, unsigned int class)
 static unsigned int borrow(struct arena *a, unsigned int class, void **top, unsigned int n)
 {
 	unsigned int others = atomic_load_explicit(&ash_narenas, memory_order_acquire) - 1;
-	unsigned int got = 0;
+	/* The same ones until they have no more, and a slab was made. */
+	size_t first = slabs_made(&a->bins[class]) * LENDERS;
+	unsigned int got = 0, asked = 0;
 
-	for (unsigned int i = 0; i < min(others, LENDERS) && !got; i++) {
-		/* The same ones until they have no more, and a slab was made. */
-		size_t turn = (a->bins[class].slabs_made * LENDERS + i) % others;
-		struct arena *lender = ash_arenas[(a->index + 1 + turn) % (others + 1)];
+	/* Those that cannot lend cost a look and no turn; a fill makes a bounded number of looks. */
+	for (unsigned int i = 0; i < min(others, LENDERS_SEEN) && asked < LENDERS && !got; i++) {
+		struct arena *lender = ash_arenas[(a->index + 1 + (first + i) % others) % (others + 1)];
 		struct bin *b = &lender->bins[class];
 
 		if (lender->heap != a->heap || lender->reserved)
 			continue;
+		asked++;
 		bin_lock(lender, b);
 		if (lends(b, class))
 			got = take_slots(b, top, n);
@@ -393,7 +401,7 @@ void arena_bin_stats(struct arena *a, unsigned int class, struct bin_stats *out)
 	bin_lock(a, b);
 	*out = (struct bin_stats){
 		.nslabs = b->nslabs, .pages = b->pages, .out = b->out, .depot = b->ndepot,
-		.taken = b->taken, .slabs_made = b->slabs_made,
+		.taken = b->taken, .slabs_made = slabs_made(b),
 		.fills = b->fills, .flushes = b->flushes,
 	};
 	for (unsigned int i = 0; i < BIN_LISTS; i++) {

@@ -32,7 +32,8 @@ struct bin {
 	size_t nslabs, pages, out;
 	size_t fills, flushes;		/* since start */
 	size_t fills_aged;		/* fills at the last aging */
-	size_t taken, slabs_made;	/* slots handed out, slabs made, since start */
+	size_t taken;			/* slots handed out since start */
+	_Atomic size_t slabs_made;	/* since start; borrow() reads it without the lock */
 };
 
 /* A bin at one moment. */

@@ -344,6 +344,21 @@ Test(arena, holes_of_another_are_filled_before_a_slab_is_made)
 	cr_assert(pageheap_consistent(arena->heap));
 }
 
+/* However many arenas cannot lend, the ones that can are asked. */
+Test(arena, arenas_that_cannot_lend_take_no_turns)
+{
+	struct arena *borrower = arena_choose(0);
+	void *borrowed[64];
+
+	cr_assert_neq(borrower, arena);
+	for (unsigned int i = 0; i < 24; i++)
+		cr_assert(arena_create(0));
+	make_holes(arena);
+	fill(borrower, LOAN_CLASS, borrowed, ARRAY_SIZE(borrowed));
+	cr_assert_eq(borrower->bins[LOAN_CLASS].nslabs, 0);
+	cr_assert_eq(arena->bins[LOAN_CLASS].out, LOAN_BLOCKS / 2 + ARRAY_SIZE(borrowed));
+}
+
 Test(arena, a_bin_of_few_slabs_lends_nothing)
 {
 	struct arena *borrower = arena_choose(0);
