@@ -58,7 +58,7 @@ static bool start_locked(void)
 }
 
 /* Start or stop it as the options want. Under switch_lock. */
-static bool follow_options(void)
+AT_START static bool follow_options(void)
 {
 	bool want = conf.background_thread || conf.pressure;
 
@@ -101,7 +101,7 @@ bool background_running(void)
 	return running;
 }
 
-void background_start(void)
+AT_START void background_start(void)
 {
 	bool ok;
 

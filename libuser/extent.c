@@ -75,6 +75,28 @@ static bool purges_pages(const struct extent *e)
 	return e->source->punch && (!e->intact || EXTENT_PAGES - e->nused >= PUNCH_LEAST);
 }
 
+static noinline void settle_stuck(struct pageheap *h, struct extent *e, bool goes)
+{
+	uint16_t stuck = e->nused && !goes ? (uint16_t)(e->ndirty - e->nmuzzy) : 0;
+
+	h->stats.stuck += (size_t)stuck - e->stuck;
+	e->stuck = stuck;
+}
+
+/* Is it on the list, or counted as stuck? */
+static void settle_dirty(struct pageheap *h, struct extent *e)
+{
+	bool goes = purges_pages(e);
+
+	if (e->nused && e->ndirty && goes)
+		dirty_link(h, e);
+	else
+		dirty_unlink(h, e);
+	if (unlikely(!goes || e->stuck))
+		settle_stuck(h, e, goes);
+	atomic_store_explicit(&h->purgeable_seen, purgeable(h), memory_order_relaxed);
+}
+
 /* --- extents that were punched and are nearly full again ----------------------------- */
 
 /* What mending may add to resident memory: less than punching takes. */
@@ -140,6 +162,8 @@ void extent_mend(struct pageheap *h, struct extent *e)
 	h->stats.mended++;
 	h->stats.pieces--;
 	h->stats.untouched += extent_untouched(e);
+	/* Its few dirty pages stay, or it would be punched again for them, and mended. */
+	settle_dirty(h, e);
 }
 
 /* --- one extent ------------------------------------------------------------------------ */
@@ -266,10 +290,7 @@ void extent_settle(struct pageheap *h, struct extent *e)
 	map_put(extent_idle_map(w), i, whole && e->ndirty);
 	if (!whole)
 		bucket_link(h, e);
-	if (!whole && e->ndirty && purges_pages(e))
-		dirty_link(h, e);
-	else
-		dirty_unlink(h, e);
+	settle_dirty(h, e);
 	if (!whole && unlikely(!e->intact))
 		mend_link(h, e);
 }

@@ -18,6 +18,7 @@
 struct pageheap_stats {
 	size_t active;		/* used by spans, kept ones not in what pageheap_stats() says */
 	size_t dirty;		/* free, may hold anything, muzzy ones not among them */
+	size_t stuck;		/* of those, in extents that are too full to give pages back */
 	size_t muzzy;		/* free, purged lazily: the kernel may have taken them */
 	size_t untouched;	/* neither, but resident: the rest of huge extents */
 	size_t extents;		/* extents with memory */
@@ -57,6 +58,7 @@ struct pageheap {
 	/* Large blocks of each class, huge ones as the last, since start; relaxed, no lock. */
 	_Atomic size_t large_made[NLARGE], large_gone[NLARGE];
 	_Atomic size_t active_seen;	/* stats.active, for those without the lock */
+	_Atomic size_t purgeable_seen;	/* purgeable() of this heap, likewise, when an extent was settled last */
 	uint32_t kept[NLARGE];		/* lists of kept spans: see kept.h */
 	size_t kept_pages;
 	struct limit_try *limit_try;	/* of the allocation under way: see limit.h */
@@ -65,6 +67,11 @@ struct pageheap {
 	struct extent *bucket[EXTENT_PAGES];	/* by longest free run; 0 unused */
 };
 
+/* Dirty pages that can go. */
+static inline size_t purgeable(const struct pageheap *h)
+{
+	return h->stats.dirty - h->stats.stuck;
+}
 
 static inline uint64_t *extent_free_map(struct window *w)
 {

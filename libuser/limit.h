@@ -59,7 +59,7 @@ size_t limit_dirty_max(void);
 /* Is more of @h dirty than that? Without the lock: a guess. */
 static inline bool limit_dirty_passed(const struct pageheap *h)
 {
-	return __atomic_load_n(&h->stats.dirty, __ATOMIC_RELAXED) >
+	return atomic_load_explicit(&h->purgeable_seen, memory_order_relaxed) >
 	       atomic_load_explicit(&ash_limit.dirty, memory_order_relaxed);
 }
 

@@ -338,14 +338,13 @@ static size_t purge_batch(struct pageheap *h, size_t want, enum aim aim)
 }
 
 /* As many batches as it takes, or as one caller may pay for, until at most @limit pages of a kind are left. */
-static size_t purge_down(struct pageheap *h, const size_t *pages, size_t limit, enum aim aim,
-			 enum purge_scope scope)
+static size_t purge_down(struct pageheap *h, size_t limit, enum aim aim, enum purge_scope scope)
 {
-	size_t total = 0, gone, punched = h->stats.punched;
+	size_t total = 0, left, gone, punched = h->stats.punched;
 	unsigned int batches = 0;
 
-	while (*pages > limit) {
-		gone = purge_batch(h, *pages - limit, aim);
+	while ((left = aim == TAKE_MUZZY ? h->stats.muzzy : purgeable(h)) > limit) {
+		gone = purge_batch(h, left - limit, aim);
 		total += gone;
 		if (!gone)
 			break;
@@ -367,7 +366,7 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 	else if (!lock_try(&h->purge_lock))
 		return 0;
 	lock_take(&h->lock);
-	dirty = h->stats.dirty + h->kept_pages;
+	dirty = purgeable(h) + h->kept_pages;
 	if (scope != PURGE_ALL) {
 		keep = decay_limit(&h->decay, now, dirty);
 		limit = limit_dirty(keep, now);
@@ -378,7 +377,7 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 	if (dirty > limit)
 		kept_flush(h);
 	lazy = h->stats.muzzy;
-	total = purge_down(h, &h->stats.dirty, limit, aim, scope);
+	total = purge_down(h, limit, aim, scope);
 	/* What is taken by force may have been either. */
 	lazy = aim == TAKE_ALL ? min(total, lazy - min(lazy, h->stats.muzzy)) : 0;
 	decay_gone(&h->decay, total - lazy);
@@ -390,7 +389,7 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 	if (scope != PURGE_ALL)
 		muzzy = decay_limit(&h->muzzy, now, h->stats.muzzy);
 	if (h->stats.muzzy > muzzy && (!total || scope != PURGE_DECAY_BATCH)) {
-		size_t gone = purge_down(h, &h->stats.muzzy, muzzy, TAKE_MUZZY, scope);
+		size_t gone = purge_down(h, muzzy, TAKE_MUZZY, scope);
 
 		decay_gone(&h->muzzy, gone);
 		if (!gone)

@@ -49,6 +49,7 @@ struct extent {
 	struct extent *mnext;		/* list of extents to mend */
 	const struct source *source;	/* NULL while FRESH */
 	uint16_t nused, ndirty, nmuzzy, longest;
+	uint16_t stuck;		/* its part of the heap's stats.stuck */
 	uint8_t state;		/* enum extent_state */
 	uint8_t window;		/* index of its window */
 	bool on_dirty;		/* linked in dnext/dprev */

@@ -30,7 +30,7 @@ static bool extent_consistent(struct window *w, struct extent *e)
 
 bool pageheap_consistent(struct pageheap *h)
 {
-	size_t active = 0, dirty = 0, untouched = 0;
+	size_t active = 0, dirty = 0, untouched = 0, stuck = 0;
 	bool ok = true;
 
 	lock_take(&h->lock);
@@ -41,11 +41,12 @@ bool pageheap_consistent(struct pageheap *h)
 			ok &= extent_consistent(h->windows[i], e);
 			active += e->nused;
 			dirty += e->ndirty;
+			stuck += e->nused && !e->on_dirty ? e->ndirty - e->nmuzzy : 0;
 			untouched += e->state == EXTENT_LIVE ? extent_untouched(e) : 0;
 		}
 	}
 	ok &= active == h->stats.active && dirty == h->stats.dirty + h->stats.muzzy &&
-	      untouched == h->stats.untouched;
+	      untouched == h->stats.untouched && stuck == h->stats.stuck;
 	lock_drop(&h->lock);
 	return ok;
 }

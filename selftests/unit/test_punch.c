@@ -189,3 +189,46 @@ Test(punch, one_that_cannot_be_mended_is_tried_again)
 	cr_assert(fake.mends == 2 && stats(heap).mended == 1 && stats(heap).pieces == 0);
 	right();
 }
+
+/* A decay time's worth of looks. */
+static void time_passes(unsigned int ms)
+{
+	for (unsigned int i = 0; i < ms; i += 100) {
+		fake.now += 100;
+		purge_heap(heap, fake.now, PURGE_DECAY);
+	}
+}
+
+/* Pages that cannot go are not made up for by those that have just been freed. */
+Test(punch, what_is_stuck_costs_others_no_time)
+{
+	pageheap_set_decay(heap, 10000);
+	release(0, EXTENT_PAGES / 5 - 1, 1);
+	time_passes(11000);
+	cr_assert_eq(stats(heap).stuck, EXTENT_PAGES / 5 - 1);
+	release(EXTENT_PAGES, EXTENT_PAGES, 1);
+	time_passes(100);
+	cr_assert_eq(stats(heap).purged, 0);
+	time_passes(11000);
+	cr_assert_eq(stats(heap).purged, EXTENT_PAGES);
+	cr_assert_eq(stats(heap).dirty, stats(heap).stuck);
+	right();
+}
+
+/* The few pages that are free in an extent that was mended are no reason to punch it again. */
+Test(punch, what_was_mended_stays_whole)
+{
+	release(0, EXTENT_PAGES, 2);
+	purge_heap(heap, fake.now, PURGE_ALL);
+	pageheap_set_decay(heap, 10000);
+	for (size_t i = 0; i < EXTENT_PAGES; i += 2) {
+		page[i] = pageheap_alloc(heap, 1, 1, NULL);
+		memset(page[i], (int)i + 1, PAGE_SIZE);
+	}
+	release(0, 8, 1);
+	time_passes(11000);
+	cr_assert(fake.mends == 1 && stats(heap).mended == 1);
+	cr_assert_eq(fake.punches, 1);
+	cr_assert(stats(heap).dirty == 8 && stats(heap).stuck == 8);
+	right();
+}
