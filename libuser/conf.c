@@ -140,7 +140,7 @@ static char *row_text(const struct conf_row *row)
 	return (char *)&conf + row->offset;
 }
 
-const char *conf_origin(const struct conf_row *row)
+RARE const char *conf_origin(const struct conf_row *row)
 {
 	const char *origin = origins[row - conf_rows];
 
@@ -148,7 +148,7 @@ const char *conf_origin(const struct conf_row *row)
 }
 
 /* @value as one writes it. */
-static size_t show(const struct conf_row *row, int64_t value, char *buf, size_t size)
+RARE static noinline size_t show(const struct conf_row *row, int64_t value, char *buf, size_t size)
 {
 	const char *word = row->words;
 
@@ -159,14 +159,14 @@ static size_t show(const struct conf_row *row, int64_t value, char *buf, size_t 
 	return ash_format(buf, min(size, strcspn(word, "|") + 1), "%s", word);
 }
 
-size_t conf_show(const struct conf_row *row, char *buf, size_t size)
+RARE size_t conf_show(const struct conf_row *row, char *buf, size_t size)
 {
 	if (row->flags & CONF_TEXT)
 		return ash_format(buf, size, "%s", row_text(row));
 	return show(row, *row_value(row), buf, size);
 }
 
-size_t conf_show_default(const struct conf_row *row, char *buf, size_t size)
+RARE size_t conf_show_default(const struct conf_row *row, char *buf, size_t size)
 {
 	if (row->flags & CONF_TEXT)
 		return ash_format(buf, size, "%s", row->words);

@@ -131,7 +131,7 @@ struct extent *extent_to_mend(struct pageheap *h)
 	return e;
 }
 
-void extent_mend_later(struct pageheap *h, struct extent *e)
+RARE void extent_mend_later(struct pageheap *h, struct extent *e)
 {
 	struct extent *first = h->mend_head;
 
@@ -155,7 +155,7 @@ void extent_tear(struct pageheap *h, struct extent *e)
 	e->intact = false;
 }
 
-void extent_mend(struct pageheap *h, struct extent *e)
+RARE void extent_mend(struct pageheap *h, struct extent *e)
 {
 	e->intact = true;
 	h->stats.huge++;
@@ -194,7 +194,7 @@ void extent_make_muzzy(struct pageheap *h, struct extent *e, unsigned int first,
 	h->stats.lazily += fresh;
 }
 
-void extent_move(struct pageheap *h, struct extent *to, struct extent *from)
+RARE void extent_move(struct pageheap *h, struct extent *to, struct extent *from)
 {
 	/* Whether it may be huge belongs to the mapping, which moved. */
 	h->stats.huge -= extent_is_huge(to);

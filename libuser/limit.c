@@ -21,22 +21,22 @@ static void set(_Atomic size_t *limit, size_t bytes)
 	atomic_store(&ash_limit.on, ash_limit.soft != SIZE_MAX || ash_limit.hard != SIZE_MAX);
 }
 
-void limit_set_soft(size_t bytes)
+RARE void limit_set_soft(size_t bytes)
 {
 	set(&ash_limit.soft, bytes);
 }
 
-void limit_set_hard(size_t bytes)
+RARE void limit_set_hard(size_t bytes)
 {
 	set(&ash_limit.hard, bytes);
 }
 
-void limit_set_dirty(size_t bytes)
+RARE void limit_set_dirty(size_t bytes)
 {
 	atomic_store(&ash_limit.dirty, bytes ? bytes >> PAGE_SHIFT : SIZE_MAX);
 }
 
-size_t limit_dirty_max(void)
+RARE size_t limit_dirty_max(void)
 {
 	size_t pages = load(&ash_limit.dirty);
 
@@ -69,7 +69,7 @@ static size_t total(void)
 	return load(&ash_limit.total) + (meta_bytes() >> PAGE_SHIFT);
 }
 
-size_t limit_size(void)
+RARE size_t limit_size(void)
 {
 	return total() << PAGE_SHIFT;
 }
@@ -84,7 +84,7 @@ void limit_note(struct pageheap *h)
 	h->limit_noted = now;
 }
 
-bool limit_grants_slow(struct pageheap *h, size_t pages)
+RARE bool limit_grants_slow(struct pageheap *h, size_t pages)
 {
 	struct limit_try *try = h->limit_try;
 	size_t then;

@@ -74,7 +74,7 @@ bool os_purge(void *addr, size_t len)
 #define MREMAP_DONTUNMAP	4
 #endif
 
-bool os_move(void *to, void *from, size_t len)
+RARE bool os_move(void *to, void *from, size_t len)
 {
 	return mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) == to;
 }
@@ -113,7 +113,7 @@ bool os_policy(int *mode, uint64_t *nodes)
 	return true;
 }
 
-bool os_pages_nodes(void **pages, unsigned int n, int *nodes)
+RARE bool os_pages_nodes(void **pages, unsigned int n, int *nodes)
 {
 	return syscall(SYS_move_pages, 0, (unsigned long)n, pages, NULL, nodes, 0) == 0;
 }

@@ -260,7 +260,7 @@ static size_t finish_holes(struct pageheap *h, struct batch *b, bool gone)
 }
 
 /* @b's extent, or another one if the source refuses: each of them is shared, or pinned. */
-static size_t punch(struct pageheap *h, struct batch *b)
+RARE static noinline size_t punch(struct pageheap *h, struct batch *b)
 {
 	unsigned int tries = 0;
 	size_t total;
@@ -282,7 +282,7 @@ static size_t punch(struct pageheap *h, struct batch *b)
  * the source refuses, for a reference in passing or a child that shares it, is tried again
  * at a later look.
  */
-static void mend(struct pageheap *h, unsigned int most)
+RARE static noinline void mend(struct pageheap *h, unsigned int most)
 {
 	struct extent *e, *refused[MEND_BATCH];
 	unsigned int n = 0;

@@ -3,6 +3,7 @@
 
 #include "arenas.h"
 #include "large.h"
+#include "record.h"
 
 /*
  * The slab of @a that page @at of @w is of; NULL if it is another's. Maps of pages that
@@ -12,11 +13,12 @@
 static struct slab *slab_at(const struct arena *a, const struct window *w, size_t at)
 {
 	unsigned int class = ((volatile uint8_t *)window_classes(w))[at];
+	uint32_t index = ((volatile uint32_t *)window_spans(w))[at];
 	struct slab *s;
 
-	if (!class || class > CLASS_SMALL_LAST)
+	if (!class || class > CLASS_SMALL_LAST || !record_readable(w, index))
 		return NULL;
-	s = (struct slab *)w->slabs.base + ((volatile uint32_t *)window_spans(w))[at];
+	s = (struct slab *)w->slabs.base + index;
 	if (s->arena != a->index || s->class != class || at - s->page >= s->npages)
 		return NULL;
 	return s;

@@ -3,31 +3,9 @@
 
 #include <string.h>
 
+#include "record.h"
+
 _Static_assert(sizeof(struct slab) == SLAB_RECORD_BYTES, "windows set the records' room aside");
-
-/* A record from the window's list or its end. NULL when there is no memory. */
-static struct slab *record_take(struct window *w)
-{
-	struct slab *base = (struct slab *)w->slabs.base, *s = NULL;
-
-	lock_take(&w->slab_lock);
-	if (w->slab_free != SLAB_NONE) {
-		s = base + w->slab_free;
-		w->slab_free = s->page;
-	} else if (growing_need(&w->slabs, (w->nslabs + 2) * sizeof(*s))) {
-		s = base + ++w->nslabs;
-	}
-	lock_drop(&w->slab_lock);
-	return s;
-}
-
-static void record_put(struct window *w, struct slab *s)
-{
-	lock_take(&w->slab_lock);
-	s->page = w->slab_free;
-	w->slab_free = (uint32_t)(s - (struct slab *)w->slabs.base);
-	lock_drop(&w->slab_lock);
-}
 
 struct slab *slab_create(struct pageheap *heap, unsigned int arena, unsigned int class,
 			 unsigned int npages)
@@ -40,12 +18,12 @@ struct slab *slab_create(struct pageheap *heap, unsigned int arena, unsigned int
 	if (!addr)
 		return NULL;
 	w = window_of(addr);
-	s = record_take(w);
-	if (!s) {
+	index = record_take(w);
+	if (index == RECORD_NONE) {
 		pageheap_free(addr, npages);
 		return NULL;
 	}
-	index = (uint32_t)(s - (struct slab *)w->slabs.base);
+	s = (struct slab *)w->slabs.base + index;
 	s->page = (uint32_t)window_page(w, addr);
 	s->nslots = (uint16_t)(npages * PAGE_SIZE / sizeclasses[class].size);
 	s->nfree = s->nslots;
@@ -70,7 +48,7 @@ void slab_destroy(struct slab *s)
 
 	DEBUG_ASSERT(s->nfree == s->nslots);
 	memset(window_classes(w) + s->page, CLASS_NONE, npages);
-	record_put(w, s);
+	record_put(w, (uint32_t)(s - (struct slab *)w->slabs.base));
 	pageheap_free(addr, npages);
 }
 

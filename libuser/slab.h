@@ -14,8 +14,6 @@
 #include "pageheap.h"
 #include "sizeclass.h"
 
-#define SLAB_NONE	0u	/* record 0 is never used */
-
 struct slab {
 	struct bits free;	/* 1 = free; guarded by the bin's lock */
 	struct slab *next, *prev;	/* the bin's list; guarded by the bin's lock */

@@ -27,6 +27,8 @@
 /* Runs once, as a process begins: lies with the constructors, so that each process has
  * those pages and not others beside them. */
 #define AT_START	__attribute__((section(".text.startup")))
+/* Few processes run it: lies behind all that each one runs. */
+#define RARE		__attribute__((section("ash_rare")))
 #define EXPORT		__attribute__((visibility("default")))
 
 #define KB		((size_t)1 << 10)

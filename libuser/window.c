@@ -12,7 +12,7 @@ _Atomic unsigned int ash_nwindows;
  * heap touches a map.
  */
 struct layout {
-	size_t classes, spans, extents, free, idle, slabs, heap, total;
+	size_t classes, spans, extents, free, idle, room, slabs, heap, total;
 };
 
 static size_t place(size_t *at, size_t bytes)
@@ -33,7 +33,8 @@ static struct layout layout_of(size_t size)
 	l.extents = place(&at, extents * sizeof(struct extent));
 	l.free = place(&at, extents / 8 + 8);
 	l.idle = place(&at, extents / 8 + 8);
-	l.slabs = place(&at, (pages + 1) * SLAB_RECORD_BYTES);
+	l.room = place(&at, pages / RECORD_GROUP / 8 + 8);
+	l.slabs = place(&at, (pages / (RECORD_GROUP - 1) + 1) * RECORD_GROUP * SLAB_RECORD_BYTES);
 	l.heap = round_up(at, EXTENT_SIZE) + EXTENT_SIZE;
 	l.total = l.heap + size;
 	return l;
@@ -69,7 +70,8 @@ struct window *window_open(unsigned int node, unsigned int heap, size_t size, si
 	w->spans = map_at(base, l.spans, l.extents);
 	w->extents = map_at(base, l.extents, l.free);
 	w->free = map_at(base, l.free, l.idle);
-	w->idle = map_at(base, l.idle, l.slabs);
+	w->idle = map_at(base, l.idle, l.room);
+	w->room = map_at(base, l.room, l.slabs);
 	w->slabs = map_at(base, l.slabs, l.heap);
 	lock_init(&w->slab_lock, RANK_META);
 	atomic_store_explicit(&ash_nwindows, n + 1, memory_order_release);

@@ -62,6 +62,7 @@ struct extent {
 /* A slab's record: its fields are slab.h's, its room is set aside here. */
 struct slab;
 #define SLAB_RECORD_BYTES	96
+#define RECORD_GROUP		128u	/* 128 * SLAB_RECORD_BYTES == 3 * PAGE_SIZE, see record.h */
 
 struct window {
 	char *base;		/* constant */
@@ -73,8 +74,12 @@ struct window {
 	struct growing free, idle;	/* bit per extent: wholly free; free and dirty */
 	struct growing slabs;		/* guarded by slab_lock */
 	struct lock slab_lock;
-	uint32_t nslabs;		/* records ever used; guarded by slab_lock */
-	uint32_t slab_free;		/* head of the list of free records */
+	/* The records' groups, see record.h. Guarded by slab_lock, ngroups also read without it. */
+	struct growing room;		/* bit per group: not the last one, and has room */
+	_Atomic uint32_t ngroups;	/* groups ever used */
+	uint32_t nroom;			/* bits set in room */
+	uint32_t room_low;		/* no word of room below this one has a bit set */
+	uint32_t spare;			/* 1 + an empty group that was not given back; 0: none */
 };
 
 extern struct window ash_windows[WINDOWS_MAX];
