@@ -236,6 +236,7 @@ bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsign
 	bits_set_range(&e->used, first, n);
 	e->nused = (uint16_t)(e->nused + n);
 	h->stats.active += n;
+	h->used_most = max(h->used_most, h->stats.active - h->kept_pages);
 	atomic_store_explicit(&h->active_seen, h->stats.active, memory_order_relaxed);
 	if (was_dirty) {
 		bits_clear_range(&e->dirty, first, n);

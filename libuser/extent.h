@@ -57,6 +57,8 @@ struct pageheap {
 	struct pageheap_stats stats;
 	/* Large blocks of each class, huge ones as the last, since start; relaxed, no lock. */
 	_Atomic size_t large_made[NLARGE], large_gone[NLARGE];
+	size_t used_most;		/* pages used at once, without kept ones, since a caller looked last */
+	size_t breath;			/* pages, see purge.c */
 	_Atomic size_t active_seen;	/* stats.active, for those without the lock */
 	_Atomic size_t purgeable_seen;	/* purgeable() of this heap, likewise, when an extent was settled last */
 	uint32_t kept[NLARGE];		/* lists of kept spans: see kept.h */

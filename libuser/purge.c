@@ -356,9 +356,23 @@ static size_t purge_down(struct pageheap *h, size_t limit, enum aim aim, enum pu
 	return total;
 }
 
+/*
+ * What a heap whose free pages may stay for no time still keeps when a caller looks: as much as it
+ * was in use of more since the last look, every few MB, for it would ask for that again at once;
+ * an eighth less at each look at which it was not. The background thread leaves nothing.
+ */
+static size_t breath(struct pageheap *h)
+{
+	size_t used = h->stats.active - h->kept_pages, most = max(h->used_most, used);
+
+	h->used_most = used;
+	h->breath = max(most - used, h->breath / 8 * 7);
+	return h->breath;
+}
+
 size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 {
-	size_t total, limit = 0, muzzy = 0, dirty, keep, lazy;
+	size_t total, limit = 0, muzzy = 0, dirty, keep = SIZE_MAX, lazy;
 	enum aim aim = TAKE_ALL;
 
 	if (scope == PURGE_ALL)
@@ -369,12 +383,17 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 	dirty = purgeable(h) + h->kept_pages;
 	if (scope != PURGE_ALL) {
 		keep = decay_limit(&h->decay, now, dirty);
+		if (scope == PURGE_DECAY_BATCH && !h->decay.ms)
+			keep = breath(h);
 		limit = limit_dirty(keep, now);
 		/* Nothing lazily where a limit or pressure is the reason. */
 		if (h->muzzy.ms && limit == keep)
 			aim = MAKE_MUZZY;
 	}
-	if (dirty > limit)
+	/* Kept spans are what is used again first: they go last where time alone is the reason. */
+	if (limit == keep && limit != SIZE_MAX && limit >= h->kept_pages)
+		limit -= h->kept_pages;
+	else if (dirty > limit)
 		kept_flush(h);
 	lazy = h->stats.muzzy;
 	total = purge_down(h, limit, aim, scope);

@@ -122,7 +122,10 @@ Test(punch, one_that_is_refused_keeps_no_other_back)
 /* A caller of malloc pays for no more than one. */
 Test(punch, is_paid_for_one_at_a_time)
 {
+	pageheap_set_decay(heap, 1000);
 	release(0, ARRAY_SIZE(page), 2);
+	purge_heap(heap, fake.now + 100, PURGE_DECAY_BATCH);
+	fake.now += 2000;
 	for (size_t i = 1; i <= 3; i++) {
 		purge_heap(heap, fake.now, PURGE_DECAY_BATCH);
 		cr_assert_eq(fake.punches, i);

@@ -352,3 +352,39 @@ Test(purge, by_force_where_there_is_no_lazy_way)
 	cr_assert(muzzy() == 0 && dirty() == 0 && fake.purged_bytes == 100 * PAGE_SIZE);
 	cr_assert(pageheap_consistent(heap));
 }
+
+/* With no time at all, a caller gives back what rested since the last look, not what is about to be used again. */
+Test(purge, a_heap_that_breathes_keeps_its_breath)
+{
+	enum { LIVE = 2000, BREATH = 300 };
+	static char *p[LIVE];
+
+	pageheap_set_decay(heap, 0);
+	for (unsigned int i = 0; i < LIVE; i++)
+		p[i] = pageheap_alloc(heap, 1, 1, NULL);
+	purge_heap(heap, fake.now, PURGE_DECAY_BATCH);
+	for (unsigned int round = 0; round < 20; round++) {
+		for (unsigned int i = 0; i < BREATH; i++)
+			pageheap_free(p[i * 5], 1);
+		purge_heap(heap, fake.now, PURGE_DECAY_BATCH);
+		for (unsigned int i = 0; i < BREATH; i++)
+			p[i * 5] = pageheap_alloc(heap, 1, 1, NULL);
+	}
+	cr_assert_eq(fake.purged_bytes, 0);
+	/* What rests goes, the sooner the more of it there is. */
+	for (unsigned int i = 0; i < LIVE; i += 3)
+		pageheap_free(p[i], 1);
+	purge_heap(heap, fake.now, PURGE_DECAY_BATCH);
+	cr_assert_eq(dirty(), (LIVE + 2) / 3);
+	for (unsigned int i = 0; i < 7; i++)
+		purge_heap(heap, fake.now, PURGE_DECAY_BATCH);
+	cr_assert_lt(dirty(), (LIVE + 2) / 3 / 2);
+	for (unsigned int i = 0; i < 30; i++)
+		purge_heap(heap, fake.now, PURGE_DECAY_BATCH);
+	cr_assert_eq(dirty(), 0);
+	/* Who is asked for all waits for nothing. */
+	pageheap_free(p[1], 1);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert_eq(dirty(), 0);
+	cr_assert(pageheap_consistent(heap));
+}
