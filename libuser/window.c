@@ -26,6 +26,7 @@ static size_t place(size_t *at, size_t bytes)
 static struct layout layout_of(size_t size)
 {
 	size_t pages = size >> PAGE_SHIFT, extents = size >> EXTENT_SHIFT, at = 0;
+	size_t groups = pages / (RECORD_GROUP - 1) + 1;
 	struct layout l;
 
 	l.classes = place(&at, pages);
@@ -33,8 +34,8 @@ static struct layout layout_of(size_t size)
 	l.extents = place(&at, extents * sizeof(struct extent));
 	l.free = place(&at, extents / 8 + 8);
 	l.idle = place(&at, extents / 8 + 8);
-	l.room = place(&at, pages / RECORD_GROUP / 8 + 8);
-	l.slabs = place(&at, (pages / (RECORD_GROUP - 1) + 1) * RECORD_GROUP * SLAB_RECORD_BYTES);
+	l.room = place(&at, groups / 8 + 8);
+	l.slabs = place(&at, groups * RECORD_GROUP * SLAB_RECORD_BYTES);
 	l.heap = round_up(at, EXTENT_SIZE) + EXTENT_SIZE;
 	l.total = l.heap + size;
 	return l;
