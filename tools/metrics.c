@@ -54,6 +54,7 @@ static const struct {
 	{ "low", false, "Ready extents below which the worker starts." },
 	{ "high", false, "Ready extents that the worker fills up to." },
 	{ "target", false, "Ready extents that the worker fills up to just now." },
+	{ "rate", false, "Extents that the worker clears in a second at the most; 0: no limit." },
 	{ "lazy", false, "Extents purged lazily and not yet taken." },
 	{ "out", false, "Extents that processes hold." },
 	{ "quarantined", false, "Extents set aside because they are pinned or poisoned." },
@@ -64,8 +65,15 @@ static const struct {
 	{ "washed", true, "Extents cleared by the worker." },
 	{ "shrunk", true, "Extents given back under memory pressure." },
 	{ "returned", true, "Extents that came back from processes." },
+	{ "lazied", true, "Extents that became lazy." },
+	{ "lazy_cancelled", true, "Lazy extents that were used again." },
+	{ "lazy_taken", true, "Lazy extents given to the kernel." },
+	{ "lazy_freed", true, "Lazy extents that their processes gave back." },
+	{ "lazy_kept", true, "Extents that a lazy purge left as they were." },
 	{ "pinned", true, "Extents that came back pinned." },
+	{ "passing", true, "Extents that came back with a reference in passing." },
 	{ "poisoned", true, "Extents found poisoned." },
+	{ "spoiled", true, "Of them, those that were ready." },
 };
 
 /* HELP and TYPE. OpenMetrics names the family, the older format the series. */
