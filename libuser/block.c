@@ -8,6 +8,7 @@
 #include "guard.h"
 #include "large.h"
 #include "prof.h"
+#include "redzone.h"
 
 /* --- looking up -------------------------------------------------------------------- */
 
@@ -58,7 +59,22 @@ void block_no_memory(size_t size)
 		ash_fatal("option xmalloc: there is no memory for %zu bytes", size);
 }
 
-/* --- options zero and junk: only where no cache is, so that the fast paths know nothing of them --- */
+bool block_live(const char *call, const void *p, struct block *b)
+{
+	if (unlikely(!block_find(p, b))) {
+		block_foreign(call, p);
+		return false;
+	}
+	if (likely(!conf.redzone))
+		return true;
+	redzone_check(call, b->w, p, b->size);
+	if (redzone_size(b->w, p, b->size, &b->size))
+		return true;
+	block_foreign(call, p);
+	return false;
+}
+
+/* --- options zero, junk and redzone: only where no cache is, so that the fast paths know nothing of them --- */
 
 /* Bytes [@from, @to) of @p are new; *@zeroed is whether they read as zero. */
 static noinline void fill_new(char *p, size_t from, size_t to, bool *zeroed)
@@ -73,19 +89,37 @@ static noinline void fill_new(char *p, size_t from, size_t to, bool *zeroed)
 }
 
 /* All of the new block @p, which may be NULL. */
-static void *filled(void *p, bool *zeroed)
+static void filled(void *p, bool *zeroed)
 {
 	struct block b;
 
 	if (p && conf_fills() && block_find(p, &b))
 		fill_new(p, 0, b.size, zeroed);
-	return p;
 }
 
-static void fill_freed(void *p, size_t size)
+/* What a request of @size takes. */
+static size_t with_redzone(size_t size)
 {
+	return conf.redzone ? size + REDZONE : size;
+}
+
+static void set_redzone(void *p, size_t size)
+{
+	struct block b;
+
+	if (p && conf.redzone && block_find(p, &b))
+		redzone_set(b.w, p, b.size, size);
+}
+
+/* The last look at a block. */
+static void look_freed(void *p, const struct block *b)
+{
+	if (conf.redzone) {
+		redzone_check("free", b->w, p, b->size);
+		redzone_forget(b->w, p);
+	}
 	if (conf.junk == JUNK_BOTH || conf.junk == JUNK_FREE)
-		memset(p, 0x5a, size);
+		memset(p, 0x5a, b->size);
 }
 
 /* --- allocation --------------------------------------------------------------------- */
@@ -209,12 +243,9 @@ static void *large_fresh(struct tcache *t, size_t size, size_t align, bool *zero
 	struct arena *a;
 	void *p;
 
-	if (likely(!t->disabled))
-		tcache_watch(t);
+	tcache_watch(t);
 	a = thread_arena(t);
 	p = a ? large_from(a, size, align, zeroed) : NULL;
-	if (unlikely(t->disabled))
-		return filled(p, zeroed ? zeroed : &(bool){ false });
 	if (p)
 		t->net += (int64_t)large_size(p);
 	return p;
@@ -225,9 +256,17 @@ static void *large(struct tcache *t, size_t size, bool *zeroed)
 {
 	size_t from = 0;
 
-	if (likely(!t->disabled) && size <= LARGE_MAX)
+	if (size <= LARGE_MAX)
 		from = large_nearest(t, sizeclass_large(size));
 	return from ? large_pop(t, from) : large_fresh(t, size, PAGE_SIZE, zeroed);
+}
+
+/* All of a thread without a cache. */
+static noinline void *alloc_uncached(struct tcache *t, size_t align, size_t size, bool zero)
+{
+	struct arena *a = thread_arena(t);
+
+	return a ? block_alloc_from(a, align, size, zero) : NULL;
 }
 
 static inline __attribute__((always_inline)) void *block_alloc_framed(size_t size, void **frame)
@@ -236,6 +275,8 @@ static inline __attribute__((always_inline)) void *block_alloc_framed(size_t siz
 	unsigned int class;
 	void *p;
 
+	if (unlikely(t->disabled))
+		return alloc_uncached(t, 1, size, false);
 	if (unlikely(countdown(t, size))) {
 		p = event(t, 1, size, NULL, frame);
 		if (p)
@@ -244,11 +285,6 @@ static inline __attribute__((always_inline)) void *block_alloc_framed(size_t siz
 	if (size > SMALL_MAX)
 		return large(t, size, NULL);
 	class = sizeclass_small(size);
-	if (unlikely(t->disabled)) {
-		struct arena *a = thread_arena(t);
-
-		return a ? filled(small_direct(a, class), &(bool){ false }) : NULL;
-	}
 	if (tcache_cached(t, class))
 		return *--t->top[class];
 	return tcache_fill(t, class);
@@ -289,14 +325,15 @@ static size_t size_for_align(size_t align, size_t size)
 
 void *block_alloc_aligned(size_t align, size_t size)
 {
-	struct tcache *t;
+	struct tcache *t = thread_cache();
 	void *p = NULL;
 
 	if (size > SIZE_LIMIT)
 		return NULL;
+	if (unlikely(t->disabled))
+		return alloc_uncached(t, align, size, false);
 	if (align <= PAGE_SIZE)
 		return block_alloc(size_for_align(align, size));
-	t = thread_cache();
 	if (countdown(t, size))
 		p = event(t, align, size, NULL, FRAME);
 	return p ? p : large_fresh(t, max(size, LARGE_MIN), align, NULL);
@@ -309,6 +346,8 @@ void *block_alloc_zeroed(size_t size)
 	bool zeroed = false;
 	void *p = NULL;
 
+	if (unlikely(t->disabled))
+		return alloc_uncached(t, 1, size, true);
 	if (size <= SMALL_MAX)
 		p = block_alloc(size);
 	else if (countdown(t, size))
@@ -323,9 +362,13 @@ void *block_alloc_zeroed(size_t size)
 void *block_alloc_from(struct arena *a, size_t align, size_t size, bool zero)
 {
 	struct tcache *t = ash_tls;
+	size_t asked = size;
 	bool zeroed = false;
 	void *p = NULL;
 
+	if (size > SIZE_LIMIT)
+		return NULL;
+	size = with_redzone(size);
 	if (align <= PAGE_SIZE)
 		size = size_for_align(max(align, (size_t)1), size);
 	if (size > SIZE_LIMIT)
@@ -341,6 +384,7 @@ void *block_alloc_from(struct arena *a, size_t align, size_t size, bool zero)
 	filled(p, &zeroed);
 	if (p && zero && !zeroed)
 		memset(p, 0, size);
+	set_redzone(p, asked);
 	return p;
 }
 
@@ -348,6 +392,8 @@ size_t block_good_size(size_t align, size_t size)
 {
 	if (size > SIZE_LIMIT || align > SIZE_LIMIT)
 		return 0;
+	if (unlikely(conf.redzone))
+		return sizeclass_round(with_redzone(size)) ? max(size, (size_t)1) : 0;
 	if (align <= PAGE_SIZE)
 		return sizeclass_round(size_for_align(max(align, (size_t)1), size));
 	return sizeclass_round(max(size, LARGE_MIN));
@@ -363,7 +409,7 @@ static void free_span(struct tcache *t, void *p, const struct block *b)
 	if (!t->disabled)
 		t->net -= (int64_t)b->size;
 	else
-		fill_freed(p, b->size);
+		look_freed(p, b);
 	if (b->class == CLASS_HUGE)
 		huge_free(p);
 	else
@@ -375,7 +421,7 @@ static void free_span(struct tcache *t, void *p, const struct block *b)
 static void free_small(struct tcache *t, void *p, const struct block *b)
 {
 	if (unlikely(t->disabled)) {
-		fill_freed(p, b->size);
+		look_freed(p, b);
 		arena_flush(NULL, b->class, &p, 1);
 		return;
 	}
@@ -456,17 +502,29 @@ out:
 }
 
 /* Can a block of @b->size bytes be what a request of @size got? A cache may give a larger one. */
-static bool size_possible(const struct block *b, size_t align, size_t size)
+static bool size_possible(const void *p, const struct block *b, size_t align, size_t size)
 {
+	size_t asked;
+
+	if (unlikely(conf.redzone && redzone_size(b->w, p, b->size, &asked)))
+		return max(size, (size_t)1) == max(asked, (size_t)1);
 	return size <= b->size && block_good_size(align, size) >= b->size / 2;
+}
+
+static size_t usable(const void *p, const struct block *b)
+{
+	size_t size;
+
+	return conf.redzone && redzone_size(b->w, p, b->size, &size) ? size : b->size;
 }
 
 void slow_free_sized(const char *call, void *p, size_t align, size_t size)
 {
 	struct block b;
 
-	ASSERT(!p || !block_find(p, &b) || size_possible(&b, align, size),
-	       "%s: block %p has %zu bytes, not the %zu it is freed with", call, p, b.size, size);
+	ASSERT(!p || !block_find(p, &b) || size_possible(p, &b, align, size),
+	       "%s: block %p has %zu bytes, not the %zu it is freed with", call, p,
+	       usable(p, &b), size);
 	fast_free(p);
 }
 
@@ -485,16 +543,13 @@ void block_free_direct(void *p)
 
 /* --- realloc ---------------------------------------------------------------------------- */
 
-size_t block_resize(void *p, size_t size, size_t extra, bool zero)
+/* @found: what @p is. */
+static size_t resize(void *p, const struct block *found, size_t size, size_t extra, bool zero)
 {
-	struct block b;
+	struct block b = *found;
 	size_t want = size > SIZE_LIMIT - extra ? SIZE_LIMIT : size + extra;
 	bool zeroed;
 
-	if (!block_find(p, &b)) {
-		block_foreign("realloc", p);
-		return 0;
-	}
 	if (b.class <= CLASS_SMALL_LAST || b.class == CLASS_SAMPLED)
 		return b.size;
 	if (!large_resize(p, b.class, want, &zeroed) &&
@@ -509,6 +564,38 @@ size_t block_resize(void *p, size_t size, size_t extra, bool zero)
 	if (zero && !zeroed && b.size > size)
 		memset((char *)p + size, 0, b.size - size);
 	return b.size;
+}
+
+/* Under option redzone; @had: the usable bytes so far. */
+static noinline size_t resize_guarded(void *p, size_t had, size_t size, size_t extra, bool zero)
+{
+	bool zeroed = false;
+	size_t room, now;
+	struct block b;
+
+	block_find(p, &b);
+	room = resize(p, &b, with_redzone(size), extra, false);
+	if (room < with_redzone(size))
+		return had;
+	now = min(size + extra, room - REDZONE);
+	if (now > had) {
+		fill_new(p, had, now, &zeroed);
+		if (zero && !zeroed)
+			memset((char *)p + had, 0, now - had);
+	}
+	set_redzone(p, now);
+	return now;
+}
+
+size_t block_resize(void *p, size_t size, size_t extra, bool zero)
+{
+	struct block b;
+
+	if (!block_live("realloc", p, &b))
+		return 0;
+	if (unlikely(conf.redzone))
+		return resize_guarded(p, b.size, size, extra, zero);
+	return resize(p, &b, size, extra, zero);
 }
 
 /* Would @size fit in a block of @have bytes without wasting half of it? */
@@ -534,11 +621,35 @@ void block_move(void *to, void *from, size_t size)
 	memcpy((char *)to + moved, (char *)from + moved, size - moved);
 }
 
+/* Under option redzone: where it lies if the room is neither too small nor twice too large. */
+static noinline void *realloc_guarded(void *p, size_t size)
+{
+	struct block live, b;
+	void *q;
+
+	if (!block_live("realloc", p, &live) || !block_find(p, &b))
+		return NULL;
+	if (b.class > CLASS_SMALL_LAST)
+		b.size = resize(p, &b, with_redzone(size), 0, false);
+	if (fits(with_redzone(size), b.size)) {
+		resize_guarded(p, live.size, size, 0, false);
+		return p;
+	}
+	q = fast_malloc(size);
+	if (!q)
+		return size <= live.size ? p : NULL;
+	block_move(q, p, min(size, live.size));
+	fast_free(p);
+	return q;
+}
+
 void *block_realloc(void *p, size_t size)
 {
 	struct block b;
 	void *q;
 
+	if (unlikely(conf.redzone))
+		return realloc_guarded(p, size);
 	if (unlikely(!block_find(p, &b))) {
 		block_foreign("realloc", p);
 		return NULL;
@@ -548,7 +659,7 @@ void *block_realloc(void *p, size_t size)
 			return p;
 	} else if (sizeclass_round(size) == b.size) {
 		return p;
-	} else if (block_resize(p, size, 0, false) != b.size) {
+	} else if (resize(p, &b, size, 0, false) != b.size) {
 		if (unlikely(prof_sampling()))
 			resized(p, size);
 		return p;

@@ -21,6 +21,13 @@ struct block {
  */
 bool block_find(const void *p, struct block *b);
 
+/*
+ * The same for one who will use it: size is what the program may write. A pointer that is
+ * none of a live block goes to block_foreign() as @call's; with option redzone one that was
+ * overrun ends the process.
+ */
+bool block_live(const char *call, const void *p, struct block *b);
+
 /* malloc without libc's conventions: NULL leaves errno alone. */
 void *block_alloc(size_t size);
 /* Aligned to @align, a power of two. */
@@ -49,7 +56,7 @@ void block_no_memory(size_t size);
 /* Calls of realloc() with a block and size 0, which are frees; relaxed. */
 extern _Atomic size_t block_zero_reallocs;
 
-/* Bytes that a request of @size aligned to @align would get; 0: impossible. */
+/* Usable bytes that a request of @size aligned to @align would get; 0: impossible. */
 size_t block_good_size(size_t align, size_t size);
 
 /* The free of a pointer that is not ours: one sentence and abort, or nothing by option. */

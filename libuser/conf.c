@@ -73,6 +73,8 @@ const struct conf_row conf_rows[] = {
 	BOOL(zero, false, "Whether new blocks read as zero; threads cache nothing then.", SAME),
 	ROW(junk, JUNK_NONE, 0, 3, "false|true|alloc|free",
 	    "Whether blocks are filled with 0xa5 when new and 0x5a when freed; threads cache nothing then.", SAME),
+	BOOL(redzone, false,
+	     "Whether bytes behind each block are guarded and looked at when it is freed, resized or measured; threads cache nothing and nothing is sampled then."),
 	BOOL(xmalloc, false, "Whether a request that there is no memory for ends the process.", SAME),
 	ROW(zero_realloc, ZERO_REALLOC_FREE, 0, 2, "free|alloc|abort",
 	    "What realloc does with a block and a size of 0.", SAME),

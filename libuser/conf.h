@@ -60,6 +60,7 @@ struct conf {
 	char stats_print_opts[CONF_TEXT_MAX];
 	int64_t zero;			/* bool */
 	int64_t junk;			/* enum conf_junk */
+	int64_t redzone;		/* bool */
 	int64_t xmalloc;		/* bool */
 	int64_t zero_realloc;		/* enum conf_zero_realloc */
 	/* Heap profiles and guarded blocks: see prof.h and guard.h. */
@@ -87,7 +88,7 @@ extern struct conf conf;
 /* Are blocks filled when they are made or freed? Then no thread has a cache. */
 static inline bool conf_fills(void)
 {
-	return conf.zero || conf.junk;
+	return conf.zero || conf.junk || conf.redzone;
 }
 
 struct conf_row {

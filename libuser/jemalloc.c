@@ -104,16 +104,14 @@ EXPORT void *ashlar_rallocx(void *p, size_t size, int flags)
 
 	if (!flags)
 		return block_realloc(p, size);
-	if (!block_find(p, &b)) {
-		block_foreign("rallocx", p);
+	if (!block_live("rallocx", p, &b))
 		return NULL;
-	}
 	if (!block_good_size(align, size))
 		return NULL;
 	if (resize_in_place(p, b.size, align, size, flags_zero(flags)))
 		return p;
 	/* It may have grown or shrunk in part. */
-	block_find(p, &b);
+	block_live("rallocx", p, &b);
 	q = mallocx_flags(size, flags);
 	if (!q)
 		return NULL;
@@ -126,10 +124,8 @@ EXPORT size_t ashlar_xallocx(void *p, size_t size, size_t extra, int flags)
 {
 	struct block b;
 
-	if (!block_find(p, &b)) {
-		block_foreign("xallocx", p);
+	if (!block_live("xallocx", p, &b))
 		return 0;
-	}
 	if (size > SIZE_LIMIT || ((uintptr_t)p & (flags_align(flags) - 1)))
 		return b.size;
 	return block_resize(p, size, min(extra, SIZE_LIMIT - size), flags_zero(flags));

@@ -166,11 +166,7 @@ EXPORT size_t ashlar_malloc_usable_size(const void *p)
 
 	if (!p)
 		return 0;
-	if (!block_find(p, &b)) {
-		block_foreign("malloc_usable_size", p);
-		return 0;
-	}
-	return b.size;
+	return block_live("malloc_usable_size", p, &b) ? b.size : 0;
 }
 
 EXPORT void ashlar_free_sized(void *p, size_t size)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "window.h"
 
+#include "conf.h"
 #include "os.h"
 #include "sizeclass.h"
 
@@ -12,7 +13,7 @@ _Atomic unsigned int ash_nwindows;
  * heap touches a map.
  */
 struct layout {
-	size_t classes, spans, extents, free, idle, room, slabs, heap, total;
+	size_t classes, spans, extents, free, idle, room, slabs, slacks, heap, total;
 };
 
 static size_t place(size_t *at, size_t bytes)
@@ -21,6 +22,12 @@ static size_t place(size_t *at, size_t bytes)
 
 	*at += round_up(bytes, PAGE_SIZE) + PAGE_SIZE;
 	return here;
+}
+
+/* A word for 16 bytes. */
+static size_t slack_bytes(size_t size)
+{
+	return size / 16 * sizeof(uint32_t);
 }
 
 static struct layout layout_of(size_t size)
@@ -36,6 +43,7 @@ static struct layout layout_of(size_t size)
 	l.idle = place(&at, extents / 8 + 8);
 	l.room = place(&at, groups / 8 + 8);
 	l.slabs = place(&at, groups * RECORD_GROUP * SLAB_RECORD_BYTES);
+	l.slacks = place(&at, conf.redzone ? slack_bytes(size) : 0);
 	l.heap = round_up(at, EXTENT_SIZE) + EXTENT_SIZE;
 	l.total = l.heap + size;
 	return l;
@@ -73,7 +81,8 @@ struct window *window_open(unsigned int node, unsigned int heap, size_t size, si
 	w->free = map_at(base, l.free, l.idle);
 	w->idle = map_at(base, l.idle, l.room);
 	w->room = map_at(base, l.room, l.slabs);
-	w->slabs = map_at(base, l.slabs, l.heap);
+	w->slabs = map_at(base, l.slabs, l.slacks);
+	w->slacks = map_at(base, l.slacks, l.heap);
 	lock_init(&w->slab_lock, RANK_META);
 	atomic_store_explicit(&ash_nwindows, n + 1, memory_order_release);
 	return w;
@@ -88,5 +97,6 @@ bool window_grow(struct window *w, size_t bytes)
 	       growing_need(&w->spans, pages * sizeof(uint32_t)) &&
 	       growing_need(&w->extents, extents * sizeof(struct extent)) &&
 	       growing_need(&w->free, extents / 8 + 8) &&
-	       growing_need(&w->idle, extents / 8 + 8);
+	       growing_need(&w->idle, extents / 8 + 8) &&
+	       (!conf.redzone || growing_need(&w->slacks, slack_bytes(bytes)));
 }

@@ -73,6 +73,7 @@ struct window {
 	struct growing classes, spans, extents;	/* guarded by the page heap's lock */
 	struct growing free, idle;	/* bit per extent: wholly free; free and dirty */
 	struct growing slabs;		/* guarded by slab_lock */
+	struct growing slacks;		/* with option redzone: redzone.h; guarded like classes */
 	struct lock slab_lock;
 	/* The records' groups, see record.h. Guarded by slab_lock, ngroups also read without it. */
 	struct growing room;		/* bit per group: not the last one, and has room */
