@@ -44,10 +44,10 @@ int prof_set_active(bool on)
 
 AT_START void prof_init(void)
 {
-	sample_seed((uint64_t)conf.prof_seed);
 	atomic_store(&prof_table_mean, (int64_t)1 << conf.lg_prof_sample);
 	if (!conf.prof && !conf.guard_sample)
 		return;
+	sample_seed((uint64_t)conf.prof_seed);
 	ready = prof_table_open() && prof_blocks_open();
 	if (!ready) {
 		ash_warn("options prof and guard_sample: no address space for the tables; both stay off");
