@@ -388,3 +388,86 @@ Test(purge, a_heap_that_breathes_keeps_its_breath)
 	cr_assert_eq(dirty(), 0);
 	cr_assert(pageheap_consistent(heap));
 }
+
+/* --- nodes whose threads sleep -------------------------------------------------------- */
+
+/* A page heap as if of one node more. */
+static void one_more(void)
+{
+	struct pageheap *h = meta_alloc(sizeof(*h));
+
+	cr_assert(h);
+	lock_init(&h->lock, RANK_PAGEHEAP);
+	lock_init(&h->purge_lock, RANK_PURGE);
+	h->index = ash_npageheaps;
+	h->node = ash_pageheaps[0]->node;
+	decay_init(&h->decay, conf.dirty_decay_ms, fake.now);
+	decay_init(&h->muzzy, conf.muzzy_decay_ms, fake.now);
+	ash_pageheaps[ash_npageheaps++] = h;
+}
+
+/* Three nodes, and a thousand free pages that decay is done with in each. */
+static void start_three(void)
+{
+	fake_start("source:anon,dirty_decay_ms:6400");
+	while (ash_npageheaps < 3)
+		one_more();
+	for (unsigned int i = 3; i-- > 0;) {
+		heap = ash_pageheaps[i];
+		cr_assert(pageheap_ready(heap));
+		scatter(1000);
+		cr_assert_eq(dirty(), 1000);
+	}
+	fake.now += 100;
+	purge_heaps(fake.now, PURGE_DECAY);
+	fake.now += 100000;
+	fake.purged_ranges = 0;
+}
+
+static size_t dirty_of(unsigned int i)
+{
+	heap = ash_pageheaps[i];
+	return dirty();
+}
+
+Test(purge_another, each_in_turn_and_a_batch_at_a_time, .init = start_three)
+{
+	enum { MOST = PURGE_BATCH * PURGE_BATCHES };
+	unsigned int own = 1, calls = 0;
+	size_t seen = 0;
+
+	/* The turn comes to each node; at its own, which is its thread's business, nothing is done. */
+	while (dirty_of(0) || dirty_of(2)) {
+		size_t had = dirty_of(0) + dirty_of(2), ranges = fake.purged_ranges;
+
+		purge_another(ash_pageheaps[own], fake.now);
+		cr_assert_leq(fake.purged_ranges - ranges, MOST, "%zu ranges in one call",
+			      fake.purged_ranges - ranges);
+		seen += had - dirty_of(0) - dirty_of(2);
+		/* A limit that was taken note of holds until the next epoch. */
+		fake.now += 100;
+		cr_assert_leq(++calls, ash_npageheaps * (1000 / MOST + 1), "%zu and %zu pages left", dirty_of(0),
+			      dirty_of(2));
+	}
+	cr_assert_eq(seen, 2000);
+	cr_assert_eq(dirty_of(own), 1000, "its own: %zu", dirty_of(own));
+	for (unsigned int i = 0; i < 3; i++)
+		cr_assert(pageheap_consistent(ash_pageheaps[i]));
+	cr_assert_eq(fake.wrong, 0);
+}
+
+Test(purge_another, keeps_what_decay_keeps, .init = start_three)
+{
+	pageheap_set_decay(ash_pageheaps[0], -1);
+	pageheap_set_decay(ash_pageheaps[2], -1);
+	for (int i = 0; i < 30; i++, fake.now += 1000)
+		purge_another(ash_pageheaps[1], fake.now);
+	cr_assert_eq(fake.purged_ranges, 0);
+	pageheap_set_decay(ash_pageheaps[2], 0);
+	for (int i = 0; i < 30; i++, fake.now += 1000)
+		purge_another(ash_pageheaps[1], fake.now);
+	cr_assert_eq(dirty_of(0), 1000);
+	cr_assert_eq(dirty_of(1), 1000);
+	/* All but what a bounded caller keeps to breathe. */
+	cr_assert_leq(dirty_of(2), 500, "%zu", dirty_of(2));
+}
