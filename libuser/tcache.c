@@ -139,7 +139,7 @@ void tcache_bind(struct tcache *t, struct arena *a)
 	for (size_t size = 0, c = 1; size <= TCACHE_NEAR; size = sizeclasses[c++].size + 1)
 		memset(t->near + size, (int)c, sizeclasses[c].size + 1 - size);
 	if (!t->sampling.wait)
-		t->countdown = sample_next(&t->sampling, 0, TCACHE_EVENT_BYTES, &due);
+		t->countdown = sample_next(&t->sampling, 0, t->pace = TCACHE_EVENT_BYTES, &due);
 	t->gc_events = (uint32_t)conf.gc_events;
 	t->net_due = t->net - TCACHE_EVENT_BYTES;
 	t->large_max = t->large_room = large_bound(a);
@@ -285,6 +285,32 @@ void tcache_gc(struct tcache *t)
 	follow_node(t);
 }
 
+/*
+ * Events come every few MB, so that they cost nothing, unless that takes much longer than a
+ * tick: then about as many bytes later as the thread asks for in one. A thread that is idle
+ * but for a request now and then gives back on time as well.
+ */
+static void set_pace(struct tcache *t, uint64_t now, int64_t passed)
+{
+	if (now < t->next_tick)
+		t->pace = min(2 * t->pace, TCACHE_EVENT_BYTES);
+	else if (t->next_tick && now - t->next_tick > TICK_MS)
+		t->pace = max(min(passed, t->pace) * TICK_MS / (int64_t)(now - t->next_tick + TICK_MS),
+			      TCACHE_EVENT_LEAST);
+}
+
+/* So much became free that the next event had better be soon: who frees a lot may be done. */
+static void hasten(struct tcache *t)
+{
+	int64_t less = t->countdown - TCACHE_EVENT_LEAST;
+
+	t->pace = TCACHE_EVENT_LEAST;
+	if (less > 0) {
+		t->countdown -= less;
+		t->sampling.wait -= less;
+	}
+}
+
 void tcache_freed(struct tcache *t)
 {
 	struct pageheap *h = t->arena->heap;
@@ -292,6 +318,7 @@ void tcache_freed(struct tcache *t)
 	int saved = errno;
 
 	t->net_due = t->net - TCACHE_EVENT_BYTES;
+	hasten(t);
 	/* Where memory goes back at once, or too much is free, there is nothing to wait for. */
 	if (now < t->next_tick && __atomic_load_n(&h->decay.ms, __ATOMIC_RELAXED) &&
 	    !limit_dirty_passed(h))
@@ -331,7 +358,8 @@ unsigned int tcache_event(struct tcache *t)
 	int saved;
 
 	t->bytes += (uint64_t)passed;
-	t->countdown = sample_next(&t->sampling, passed, TCACHE_EVENT_BYTES, &due);
+	set_pace(t, now, passed);
+	t->countdown = sample_next(&t->sampling, passed, t->pace, &due);
 	/* By the bytes that were asked for, and not by the clock: counts repeat. */
 	if (!due)
 		rebound(t);

@@ -91,13 +91,16 @@ struct tcache {
 	int64_t net_due;	/* below it so much went back that decay has to look: see tcache_freed() */
 	uint64_t allocated, deallocated;	/* as of the last tcache_count() */
 	uint64_t next_tick;	/* ms: when to look at decay again */
+	int64_t pace;		/* bytes to the next event, no sample being due before: see tcache.c */
 	struct sampling sampling;	/* when the countdown ends, and why */
 	uint64_t next_gc;	/* ms: when to collect, at the latest */
 	void *remote[REMOTE_MAX];
 };
 
-/* Bytes between two events: what decay and statistics may lag behind. */
+/* Bytes between two events, at the most: what decay and statistics may lag behind. */
 #define TCACHE_EVENT_BYTES	((int64_t)(4 * MB))
+/* And in a thread that allocates so little that this takes longer than decay should wait. */
+#define TCACHE_EVENT_LEAST	((int64_t)KB)
 
 /* Bind to @a: an empty cache becomes that of a thread of its node. */
 void tcache_bind(struct tcache *t, struct arena *a);

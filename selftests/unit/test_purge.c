@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* What is purged when, in what order, and at what price for the caller. */
+#include "ashlar.h"
 #include "fake.h"
+#include "thread.h"
 
 static struct pageheap *heap;
 
@@ -388,6 +390,33 @@ Test(purge, a_heap_that_breathes_keeps_its_breath)
 	cr_assert_eq(dirty(), 0);
 	cr_assert(pageheap_consistent(heap));
 }
+
+/* A program that has next to nothing to do after a burst: a block now and then, always of the same stack. */
+Test(purge, a_trickle_of_requests_is_enough)
+{
+	enum { BLOCKS = 4000, SIZE = 5000 };
+	static void *block[BLOCKS];
+	size_t before;
+
+	for (unsigned int i = 0; i < BLOCKS; i++) {
+		block[i] = ashlar_malloc(SIZE);
+		fake.now += i % 4 == 0;
+	}
+	for (unsigned int i = 0; i < BLOCKS; i++)
+		ashlar_free(block[i]);
+	before = dirty();
+	cr_assert_gt(before, BLOCKS);
+	/* 1 KB in 100 ms, for one decay time and a look more. */
+	for (unsigned int i = 0; i < 6400 / 100 + 4; i++) {
+		fake.now += 100;
+		for (unsigned int k = 0; k < 10; k++)
+			ashlar_free(ashlar_malloc(100));
+	}
+	cr_assert_lt(dirty(), before / 50, "%zu of %zu", dirty(), before);
+	/* Who is busy again looks as seldom as before. */
+	for (unsigned int i = 0; i < 100000; i++)
+		ashlar_free(ashlar_malloc(200));
+	cr_assert_eq(ash_tls->pace, TCACHE_EVENT_BYTES);
 
 /* --- nodes whose threads sleep -------------------------------------------------------- */
 
