@@ -417,6 +417,7 @@ Test(purge, a_trickle_of_requests_is_enough)
 	for (unsigned int i = 0; i < 100000; i++)
 		ashlar_free(ashlar_malloc(200));
 	cr_assert_eq(ash_tls->pace, TCACHE_EVENT_BYTES);
+}
 
 /* --- nodes whose threads sleep -------------------------------------------------------- */
 
