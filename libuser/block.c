@@ -621,11 +621,22 @@ void block_move(void *to, void *from, size_t size)
 	memcpy((char *)to + moved, (char *)from + moved, size - moved);
 }
 
+/* A new block of @size bytes for what @p has of its @had; without memory, @p if that is enough. */
+static inline void *elsewhere(void *p, size_t had, size_t size)
+{
+	void *q = fast_malloc(size);
+
+	if (!q)
+		return size <= had ? p : NULL;
+	block_move(q, p, min(size, had));
+	fast_free(p);
+	return q;
+}
+
 /* Under option redzone: where it lies if the room is neither too small nor twice too large. */
 static noinline void *realloc_guarded(void *p, size_t size)
 {
 	struct block live, b;
-	void *q;
 
 	if (!block_live("realloc", p, &live) || !block_find(p, &b))
 		return NULL;
@@ -635,18 +646,12 @@ static noinline void *realloc_guarded(void *p, size_t size)
 		resize_guarded(p, live.size, size, 0, false);
 		return p;
 	}
-	q = fast_malloc(size);
-	if (!q)
-		return size <= live.size ? p : NULL;
-	block_move(q, p, min(size, live.size));
-	fast_free(p);
-	return q;
+	return elsewhere(p, live.size, size);
 }
 
 void *block_realloc(void *p, size_t size)
 {
 	struct block b;
-	void *q;
 
 	if (unlikely(conf.redzone))
 		return realloc_guarded(p, size);
@@ -664,10 +669,5 @@ void *block_realloc(void *p, size_t size)
 			resized(p, size);
 		return p;
 	}
-	q = fast_malloc(size);
-	if (!q)
-		return size <= b.size ? p : NULL;
-	block_move(q, p, min(size, b.size));
-	fast_free(p);
-	return q;
+	return elsewhere(p, b.size, size);
 }
