@@ -290,7 +290,7 @@ void tcache_gc(struct tcache *t)
  * tick: then about as many bytes later as the thread asks for in one. A thread that is idle
  * but for a request now and then gives back on time as well.
  */
-static void set_pace(struct tcache *t, uint64_t now, int64_t passed)
+static noinline void set_pace(struct tcache *t, uint64_t now, int64_t passed)
 {
 	if (now < t->next_tick)
 		t->pace = min(2 * t->pace, TCACHE_EVENT_BYTES);
@@ -358,7 +358,8 @@ unsigned int tcache_event(struct tcache *t)
 	int saved;
 
 	t->bytes += (uint64_t)passed;
-	set_pace(t, now, passed);
+	if (unlikely(t->pace < TCACHE_EVENT_BYTES || now > t->next_tick + TICK_MS))
+		set_pace(t, now, passed);
 	t->countdown = sample_next(&t->sampling, passed, t->pace, &due);
 	/* By the bytes that were asked for, and not by the clock: counts repeat. */
 	if (!due)
