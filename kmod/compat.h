@@ -53,6 +53,17 @@ static inline bool ashlar_node_struck(int nid)
 #endif
 }
 
+/*
+ * copy_mc_user_highpage() met a memory error in @from. 6.4 has it told to the
+ * kernel there; before, the caller has to, or the page is not marked as bad.
+ */
+static inline void ashlar_copy_failed(struct page *from)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+	memory_failure_queue(page_to_pfn(from), 0);
+#endif
+}
+
 /* 6.4 has locks per VMA; before, the mmap lock excludes every fault. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 static inline void vma_start_write(struct vm_area_struct *vma)

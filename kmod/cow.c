@@ -358,7 +358,9 @@ static void merge_small(struct ashlar_heap *heap, struct ashlar_share *share,
 
 	if (ashlar_small_referenced(small, 0))
 		return;
-	if (ashlar_copy_page(share->extent->page + sub, small->page))
+	/* Marked alone, where the kernel could not say that it is huge. */
+	if (PageHWPoison(share->extent->page + sub) ||
+	    ashlar_copy_page(share->extent->page + sub, small->page))
 		return;
 	ashlar_share_set(share, sub, NULL, &none);
 	ashlar_small_put(heap->space->account, small);

@@ -251,25 +251,35 @@ static void quarantine_stay(struct ashlar_pool *pool,
 unsigned long ashlar_quarantine_check(struct ashlar_pool *pool)
 {
 	struct ashlar_extent *extent, *next;
-	unsigned long left = 0;
+	unsigned long left = 0, gone = 0;
+	LIST_HEAD(look);
 	LIST_HEAD(free);
 
+	/* As many as users care to pin: not with a lock that ALLOC and FREE want. */
 	spin_lock(&pool->lock);
-	list_for_each_entry_safe(extent, next, &pool->quarantine, link) {
+	list_splice_init(&pool->quarantine, &look);
+	spin_unlock(&pool->lock);
+	list_for_each_entry_safe(extent, next, &look, link) {
 		if (page_count(extent->page) == 1 ||
 		    ashlar_extent_poisoned(extent)) {
 			list_move(&extent->link, &free);
-			pool->quarantined--;
+			gone++;
 			if (!extent->pinned)
 				atomic_long_inc(&pool->passing);
 		} else {
 			quarantine_stay(pool, extent);
 			left++;
 		}
+		cond_resched();
 	}
+	spin_lock(&pool->lock);
+	list_splice(&look, &pool->quarantine);
+	pool->quarantined -= gone;
 	spin_unlock(&pool->lock);
-	list_for_each_entry_safe(extent, next, &free, link)
+	list_for_each_entry_safe(extent, next, &free, link) {
 		extent_let_go(pool, extent);
+		cond_resched();
+	}
 	return left;
 }
 

@@ -163,7 +163,10 @@ static inline bool ashlar_extent_poisoned(struct ashlar_extent *extent)
 	return ashlar_page_struck(extent->page);
 }
 
-/* Let go of what nothing refers to any more; returns how many wait still. */
+/*
+ * Let go of what nothing refers to any more; returns how many wait still. For the
+ * node's worker alone: those that it looks at are on no list of the pool's.
+ */
 unsigned long ashlar_quarantine_check(struct ashlar_pool *pool);
 
 int ashlar_extents_init(void);

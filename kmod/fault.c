@@ -128,6 +128,9 @@ static vm_fault_t fault_lock(struct vm_fault *vmf, struct ashlar_heap *heap,
 	else if ((share->nr || (write && !ashlar_extent_owned(extent))) &&
 		 !fault_by_pte(vmf, heap))
 		goto unlock;
+	else if (unlikely(ashlar_extent_poisoned(extent)))
+		/* The kernel maps none such by PMD; the table outlives the extent. */
+		ashlar_heap_by_ptes(heap, fault_index(vmf));
 	vmf->page = page;
 	return VM_FAULT_LOCKED;
 

@@ -23,5 +23,8 @@ int ashlar_copy_page(struct page *to, struct page *from)
 	if (PageHWPoison(from))
 		return -EHWPOISON;
 	/* Of the address and the VMA only other architectures make use. */
-	return copy_mc_user_highpage(to, from, 0, NULL) ? -EHWPOISON : 0;
+	if (likely(!copy_mc_user_highpage(to, from, 0, NULL)))
+		return 0;
+	ashlar_copy_failed(from);
+	return -EHWPOISON;
 }

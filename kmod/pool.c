@@ -30,9 +30,25 @@ struct ashlar_pool *ashlar_pool_next(struct ashlar_pool *pool)
 	return NULL;
 }
 
+/*
+ * The kernel gives back whole what was struck in a huge page that it could not
+ * split, and looks at no mark when it hands that out again: such pages we keep.
+ */
+static struct page *page_alloc(int nid, gfp_t gfp)
+{
+	struct page *page;
+
+	for (;;) {
+		page = alloc_pages_node(nid, gfp, ASHLAR_ORDER);
+		if (!page || likely(!ashlar_page_poisoned(page)))
+			return page;
+		ashlar_pool_put(pools[nid], page);
+	}
+}
+
 struct page *ashlar_page_make(int nid, gfp_t gfp)
 {
-	struct page *page = alloc_pages_node(nid, gfp, ASHLAR_ORDER);
+	struct page *page = page_alloc(nid, gfp);
 	unsigned int i;
 
 	/*
@@ -166,7 +182,7 @@ void ashlar_pool_untake(struct page *page, bool hit)
 
 	atomic_long_dec(hit ? &pool->hits : &pool->misses);
 	if (!hit) {
-		put_page(page);
+		ashlar_pool_put(pool, page);
 		return;
 	}
 	spin_lock(&pool->lock);

@@ -273,12 +273,15 @@ static int mend_pieces(struct ashlar_heap *heap, unsigned long index,
 }
 
 /* Why its small pages could not go back into the extent's own page. */
-static int mend_refusal(struct ashlar_look *look)
+static int mend_refusal(struct ashlar_heap *heap, unsigned long index,
+			struct ashlar_look *look)
 {
 	int err = -EBUSY;
 
 	mutex_lock(&look->extent->lock);
-	if (look->extent->page && ashlar_extent_poisoned(look->extent))
+	if (ashlar_heap_holds(heap, index, look) && look->extent->page &&
+	    (ashlar_page_poisoned(look->extent->page) ||
+	     smalls_cannot_move(look->share) == -EHWPOISON))
 		err = -EHWPOISON;
 	mutex_unlock(&look->extent->lock);
 	return err;
@@ -301,7 +304,7 @@ int ashlar_mend(struct ashlar_heap *heap, unsigned long index,
 	else if (ashlar_cow_merge(heap, index))
 		ret = 1;
 	else
-		ret = mend_refusal(&look);
+		ret = mend_refusal(heap, index, &look);
 	ashlar_heap_unlook(heap, &look);
 	return ret;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The worker that washes and refills. Policy only; pool.c holds the pages. */
+#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -50,7 +51,7 @@ static bool wash_one(struct ashlar_pool *pool)
 	if (ashlar_pool_fill(pool, page))
 		return true;
 	atomic_long_dec(&pool->washed);
-	put_page(page);
+	ashlar_pool_put(pool, page);
 	return false;
 }
 
@@ -64,21 +65,32 @@ static bool wash_wait(struct ashlar_pool *pool, long timeout)
 	return !kthread_should_stop();
 }
 
-/* However long the rate's pause is, the quarantine is looked at. */
-static void wash_pause(struct ashlar_pool *pool, long pause)
+/*
+ * Between two pages. However long a rate makes that, and however long they are
+ * taken as fast as they are washed, the quarantine is looked at, @next being when.
+ */
+static void wash_pause(struct ashlar_pool *pool, long pause,
+		       unsigned long *next)
 {
-	while (pause > 0 && !kthread_should_stop()) {
+	do {
 		long step = min_t(long, pause, ASHLAR_POLL);
 
-		ashlar_quarantine_check(pool);
-		schedule_timeout_interruptible(step);
+		if (time_after_eq(jiffies, *next)) {
+			ashlar_quarantine_check(pool);
+			*next = jiffies + ASHLAR_POLL;
+		}
+		if (step)
+			schedule_timeout_interruptible(step);
+		else
+			cond_resched();
 		pause -= step;
-	}
+	} while (pause > 0 && !kthread_should_stop());
 }
 
 static int wash_worker(void *data)
 {
 	struct ashlar_pool *pool = data;
+	unsigned long next = jiffies;
 	long timeout = 0;
 
 	while (wash_wait(pool, timeout)) {
@@ -90,10 +102,7 @@ static int wash_worker(void *data)
 				timeout = ASHLAR_RETRY;
 				break;
 			}
-			if (rate)
-				wash_pause(pool, max(HZ / rate, 1UL));
-			else
-				cond_resched();
+			wash_pause(pool, rate ? max(HZ / rate, 1UL) : 0, &next);
 		}
 		/* A target lowered by pressure rises again with time. */
 		if (READ_ONCE(pool->target) < READ_ONCE(pool->high))

@@ -314,14 +314,15 @@ static void hasten(struct tcache *t)
 void tcache_freed(struct tcache *t)
 {
 	struct pageheap *h = t->arena->heap;
+	bool too_much = limit_dirty_passed(h);
 	uint64_t now = os_now_ms();
 	int saved = errno;
 
-	t->net_due = t->net - TCACHE_EVENT_BYTES;
+	/* Beyond the amount, what is late is the last of what was freed. */
+	t->net_due = t->net - (too_much ? (int64_t)MB : TCACHE_EVENT_BYTES);
 	hasten(t);
 	/* Where memory goes back at once, or too much is free, there is nothing to wait for. */
-	if (now < t->next_tick && __atomic_load_n(&h->decay.ms, __ATOMIC_RELAXED) &&
-	    !limit_dirty_passed(h))
+	if (now < t->next_tick && __atomic_load_n(&h->decay.ms, __ATOMIC_RELAXED) && !too_much)
 		return;
 	t->next_tick = now + TICK_MS;
 	tcache_count(t);

@@ -401,4 +401,33 @@ TEST_F(copy, fork_in_pieces)
 	bad_in_both(_metadata, self->p);
 }
 
+/* A snapshot's small page is bad; the extent's own page is there, and is not. */
+TEST_F(copy, mend_after_fork)
+{
+	struct turn child, parent;
+	char *bad = self->p + 5 * PAGE;
+	int status;
+	pid_t pid;
+
+	turn_init(&child);
+	turn_init(&parent);
+	pid = fork();
+	if (!pid) {
+		bool struck;
+
+		*bad = 2;
+		struck = strike_mapped(bad);
+		turn_give(&parent);
+		turn_wait(&child);
+		_exit(!struck ? 4 : mend_one(self->fd, self->p) != -EHWPOISON);
+	}
+	turn_wait(&parent);
+	ASSERT_EQ(0, dev_free(self->fd, self->p, 1, NULL));
+	turn_give(&child);
+	status = child_status(pid);
+	if (status == 4)
+		SKIP(return, "no CONFIG_MEMORY_FAILURE");
+	EXPECT_EQ(0, status);
+}
+
 TEST_HARNESS_MAIN

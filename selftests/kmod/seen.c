@@ -328,7 +328,7 @@ TEST_F(core, takes_no_memory)
 }
 
 /* One fault for an extent that was not mapped: not one for each of its pages. */
-TEST_F(core, work_is_in_proportion)
+TEST_F_TIMEOUT(core, work_is_in_proportion, 120)
 {
 	struct dumped few = { .space = 64, .n = 4 }, many = { .space = 64, .n = 32 };
 	struct dumped mapped = { .space = 64, .n = 32 };
