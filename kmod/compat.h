@@ -64,6 +64,14 @@ static inline void ashlar_copy_failed(struct page *from)
 #endif
 }
 
+/* 6.3 has the flags of a VMA changed by functions alone. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+#endif
+
 /* 6.4 has locks per VMA; before, the mmap lock excludes every fault. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 static inline void vma_start_write(struct vm_area_struct *vma)

@@ -39,6 +39,11 @@ static int ashlar_open(struct inode *inode, struct file *file)
 	file->private_data = space;
 	/* Each open file has its own offsets, and its own list of mappings. */
 	file->f_mapping = space->inode->i_mapping;
+	/*
+	 * A first touch is none of the node's writes: it would tell everybody
+	 * when, and dirty the inode of a file system that has the node.
+	 */
+	inode_set_flags(inode, S_NOCMTIME, S_NOCMTIME);
 	return nonseekable_open(inode, file);
 }
 

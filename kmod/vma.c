@@ -99,14 +99,17 @@ static void vma_fork(struct vm_area_struct *vma, struct ashlar_heap *parent)
 
 	vma->vm_private_data = NULL;
 	child = fork_heap(parent, vma->vm_mm);
-	if (!child)
-		return;
-	vma_set_state(vma, true);
-	ashlar_heap_unmap(parent, first, last - first + 1);
-	if (ashlar_heap_clone(parent, child, first, last))
+	if (child) {
+		vma_set_state(vma, true);
+		ashlar_heap_unmap(parent, first, last - first + 1);
+		if (!ashlar_heap_clone(parent, child, first, last)) {
+			vma->vm_private_data = child;
+			return;
+		}
 		ashlar_heap_put(child);
-	else
-		vma->vm_private_data = child;
+	}
+	/* Nor shall a new mapping beside it become a part of it. */
+	vm_flags_set(vma, VM_DONTEXPAND);
 }
 
 static void vma_open(struct vm_area_struct *vma)

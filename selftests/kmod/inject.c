@@ -63,7 +63,9 @@ FIXTURE_SETUP(inject)
 			SKIP(return, "no %s", files[i][0]);
 	self->out = nodes_sum("out");
 	self->fd = dev_open();
-	self->p = dev_memory(self->fd, N);
+	/* With room behind, for what a child maps there. */
+	self->p = dev_memory(self->fd, N + 1);
+	munmap(self->p + N * EXTENT, EXTENT);
 	memset(self->p, 1, N * EXTENT);
 }
 
@@ -196,8 +198,21 @@ static int child_looks(char *p)
 	return 0;
 }
 
+/* What a child maps beside it is its own, even where the fork had no memory for p. */
+static int child_maps_beside(int fd, char *p)
+{
+	char *beside = mmap(p + N * EXTENT, EXTENT, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_FIXED_NOREPLACE, fd, N * EXTENT);
+
+	if (beside != p + N * EXTENT)
+		return 3;
+	if (dev_alloc(fd, beside, 1))
+		return 4;
+	return write_is_sigbus(beside) ? 5 : 0;
+}
+
 static void fork_with_failures(struct __test_metadata *_metadata, int nth,
-			       char *p)
+			       int fd, char *p)
 {
 	bool failed = true;
 	int n;
@@ -208,7 +223,7 @@ static void fork_with_failures(struct __test_metadata *_metadata, int nth,
 		inject(nth, n);
 		pid = fork();
 		if (!pid)
-			_exit(child_looks(p));
+			_exit(child_looks(p) ?: child_maps_beside(fd, p));
 		failed = injected(nth);
 		EXPECT_TRUE(failed || pid > 0);
 		if (pid > 0)
@@ -222,7 +237,7 @@ static void fork_with_failures(struct __test_metadata *_metadata, int nth,
 
 TEST_F_TIMEOUT(inject, fork, 900)
 {
-	fork_with_failures(_metadata, self->nth, self->p);
+	fork_with_failures(_metadata, self->nth, self->fd, self->p);
 }
 
 /* The same with a pinned extent, which is copied, and one in pieces. */
@@ -235,7 +250,7 @@ TEST_F_TIMEOUT(inject, fork_pinned_and_split, 900)
 	ASSERT_EQ(PAGE, vmsplice(pipefd[1], &iov, 1, 0));
 	ASSERT_EQ(0, mprotect(self->p + EXTENT + PAGE, PAGE,
 			      PROT_READ | PROT_WRITE | PROT_EXEC));
-	fork_with_failures(_metadata, self->nth, self->p);
+	fork_with_failures(_metadata, self->nth, self->fd, self->p);
 	close(pipefd[0]);
 	close(pipefd[1]);
 }
@@ -266,6 +281,138 @@ TEST_F_TIMEOUT(inject, copy, 300)
 		EXPECT_EQ(0, child_status(pid));
 		close(turn.fd[0]);
 		close(turn.fd[1]);
+	}
+	EXPECT_LT(n, MOST);
+	EXPECT_GT(n, 3);
+}
+
+/* All pages of an extent but the last four: so that few have to be moved. */
+#define KEPT 4
+#define HOLE (EXTENT - KEPT * PAGE)
+
+static int punch(int fd, char *p)
+{
+	struct ashlar_range range = { (uintptr_t)p, HOLE };
+	struct ashlar_punch arg = {
+		.size = sizeof(arg), .ranges = (uintptr_t)&range, .nr_ranges = 1,
+	};
+
+	return dev_call(fd, ASHLAR_IOC_PUNCH, &arg);
+}
+
+static int mend(int fd, char *p)
+{
+	struct ashlar_range range = { (uintptr_t)p, EXTENT };
+	struct ashlar_mend arg = {
+		.size = sizeof(arg), .ranges = (uintptr_t)&range, .nr_ranges = 1,
+	};
+
+	return dev_call(fd, ASHLAR_IOC_MEND, &arg);
+}
+
+static bool is_punched(char *p)
+{
+	return bytes_are(p, 0, HOLE) && bytes_are(p + HOLE, 1, KEPT * PAGE);
+}
+
+/* Refused, PUNCH has changed nothing. */
+TEST_F_TIMEOUT(inject, punch, 300)
+{
+	bool failed = true;
+	int n, err;
+
+	for (n = 1; failed && n < MOST; n++) {
+		memset(self->p, 1, EXTENT);
+		inject(self->nth, n);
+		err = punch(self->fd, self->p);
+		failed = injected(self->nth);
+		EXPECT_TRUE(!err || (failed && err == -ENOMEM)) TH_LOG("%d", err);
+		EXPECT_EQ(err ? ASHLAR_STATE_OWNED : ASHLAR_STATE_PIECES,
+			  dev_extent(self->fd, self->p).state);
+		EXPECT_TRUE(err ? bytes_are(self->p, 1, EXTENT) :
+				  is_punched(self->p));
+		EXPECT_EQ(0, mend(self->fd, self->p));
+	}
+	EXPECT_LT(n, MOST);
+	EXPECT_GT(n, 5);
+}
+
+/* MEND, and mapping anew, which must leave no hole where the extent was. */
+TEST_F_TIMEOUT(inject, mend, 300)
+{
+	bool failed = true;
+	int n, err;
+
+	for (n = 1; failed && n < MOST; n++) {
+		memset(self->p, 1, EXTENT);
+		ASSERT_EQ(0, punch(self->fd, self->p));
+		/* A page table is there, and is to go. */
+		EXPECT_TRUE(bytes_are(self->p + HOLE, 1, KEPT * PAGE));
+		inject(self->nth, n);
+		err = mend(self->fd, self->p);
+		failed = injected(self->nth);
+		EXPECT_TRUE(!err || (failed && err == -ENOMEM)) TH_LOG("%d", err);
+		EXPECT_TRUE(is_punched(self->p));
+		EXPECT_EQ(0, mend(self->fd, self->p));
+		EXPECT_EQ(ASHLAR_STATE_OWNED, dev_extent(self->fd, self->p).state);
+		EXPECT_TRUE(is_punched(self->p));
+	}
+	EXPECT_LT(n, MOST);
+	EXPECT_GT(n, 5);
+}
+
+/* A page of a punched extent comes back, or not; the next time it does. */
+TEST_F_TIMEOUT(inject, touch_what_was_punched, 300)
+{
+	bool failed = true;
+	int n;
+
+	for (n = 1; failed && n < MOST; n++) {
+		bool sigbus;
+
+		memset(self->p, 1, EXTENT);
+		ASSERT_EQ(0, punch(self->fd, self->p));
+		inject(self->nth, n);
+		sigbus = write_is_sigbus(self->p);
+		failed = injected(self->nth);
+		EXPECT_TRUE(failed || !sigbus);
+		EXPECT_FALSE(write_is_sigbus(self->p));
+		EXPECT_TRUE(is_punched(self->p));
+		EXPECT_EQ(0, mend(self->fd, self->p));
+	}
+	EXPECT_LT(n, MOST);
+	EXPECT_GT(n, 3);
+}
+
+static bool nothing_lazy(void *arg)
+{
+	file_write("/proc/sys/vm/drop_caches", "2");
+	return !nodes_sum("lazy");
+}
+
+/* The system has taken a lazy extent, and its process wants one again. */
+TEST_F_TIMEOUT(inject, touch_what_was_lazy, 300)
+{
+	bool failed = true;
+	int n;
+
+	for (n = 1; failed && n < MOST; n++) {
+		bool sigbus;
+
+		memset(self->p, 1, EXTENT);
+		inject(self->nth, n);
+		dev_purge_as(self->fd, self->p, 1, ASHLAR_PURGE_LAZY, NULL);
+		injected(self->nth);
+		ASSERT_EQ(0, dev_purge_as(self->fd, self->p, 1,
+					  ASHLAR_PURGE_LAZY, NULL));
+		ASSERT_TRUE(eventually(nothing_lazy, NULL, 20));
+		EXPECT_EQ(ASHLAR_STATE_PURGED, dev_extent(self->fd, self->p).state);
+		inject(self->nth, n);
+		sigbus = write_is_sigbus(self->p);
+		failed = injected(self->nth);
+		EXPECT_TRUE(failed || !sigbus);
+		EXPECT_FALSE(write_is_sigbus(self->p));
+		EXPECT_TRUE(bytes_are(self->p, 0, EXTENT));
 	}
 	EXPECT_LT(n, MOST);
 	EXPECT_GT(n, 3);

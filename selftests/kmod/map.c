@@ -55,6 +55,22 @@ TEST(all_huge_and_counted)
 	EXPECT_TRUE(filled(p, N));
 }
 
+/* Who may stat the node is not told when others touch their memory. */
+TEST(touching_leaves_the_nodes_times)
+{
+	int fd = dev_open();
+	char *p = dev_memory(fd, 1);
+	struct stat before, after;
+
+	ASSERT_EQ(0, fstat(fd, &before));
+	usleep(50000);	/* Several ticks, of which times are whole numbers. */
+	fill(p, 1);
+	ASSERT_EQ(0, fstat(fd, &after));
+	EXPECT_EQ(before.st_mtim.tv_sec, after.st_mtim.tv_sec);
+	EXPECT_EQ(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+	EXPECT_EQ(before.st_ctim.tv_nsec, after.st_ctim.tv_nsec);
+}
+
 TEST(read_first_then_write)
 {
 	int fd = dev_open();
