@@ -4,15 +4,11 @@
 #include "compat.h"
 #include "poison.h"
 
-bool ashlar_page_poisoned(struct page *page)
+bool ashlar_page_marked(struct page *page)
 {
 	unsigned int i;
 
-	if (unlikely(ashlar_page_struck(page)))
-		return true;
-	if (likely(!ashlar_node_struck(page_to_nid(page))))
-		return false;
-	for (i = 1; i < compound_nr(page); i++)
+	for (i = 0; i < compound_nr(page); i++)
 		if (PageHWPoison(page + i))
 			return true;
 	return false;

@@ -7,6 +7,7 @@
 #define ASHLAR_POISON_H
 
 #include <linux/mm.h>
+#include "compat.h"
 
 /* Quick, and all there is to ask while a huge page is in use. */
 static inline bool ashlar_page_struck(struct page *page)
@@ -15,11 +16,19 @@ static inline bool ashlar_page_struck(struct page *page)
 	       folio_test_has_hwpoisoned(page_folio(page));
 }
 
+/* Has any of its small pages a mark? */
+bool ashlar_page_marked(struct page *page);
+
 /*
  * To be asked before a huge page changes hands. One that was nobody's when it was
  * struck has its mark on the small page alone.
  */
-bool ashlar_page_poisoned(struct page *page);
+static inline bool ashlar_page_poisoned(struct page *page)
+{
+	return unlikely(ashlar_page_struck(page)) ||
+	       (unlikely(ashlar_node_struck(page_to_nid(page))) &&
+		ashlar_page_marked(page));
+}
 
 /*
  * Copy 4 KB that may be bad. An error not known before is found by the copying,

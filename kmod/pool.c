@@ -89,7 +89,7 @@ static bool pool_unready(struct ashlar_pool *pool, struct page *page)
 	return put;
 }
 
-static struct page *pool_pop(struct ashlar_pool *pool)
+static inline struct page *pool_pop(struct ashlar_pool *pool)
 {
 	struct page *page;
 
@@ -114,16 +114,14 @@ static gfp_t page_gfp(enum ashlar_effort effort)
 	}
 }
 
-/* From what was taken ahead; else from the pool, and more ahead. */
-static struct page *take_any(struct ashlar_pool *pool,
-			     struct ashlar_stock *stock)
+/* From the pool, and more ahead: noinline, as it is one call in ASHLAR_STOCK. */
+static noinline struct page *take_pooled(struct ashlar_pool *pool,
+					 struct ashlar_stock *stock)
 {
 	unsigned long more = min(stock->ahead, 1UL + ASHLAR_STOCK);
 	struct page *page, *next;
 	bool kick;
 
-	if (stock->nr && stock->pool == pool)
-		return stock->pages[--stock->nr];
 	spin_lock(&pool->lock);
 	page = pool_pop(pool);
 	if (page && !stock->nr) {
@@ -136,6 +134,14 @@ static struct page *take_any(struct ashlar_pool *pool,
 	if (kick)
 		ashlar_pool_kick(pool);
 	return page;
+}
+
+static struct page *take_any(struct ashlar_pool *pool,
+			     struct ashlar_stock *stock)
+{
+	if (stock->nr && stock->pool == pool)
+		return stock->pages[--stock->nr];
+	return take_pooled(pool, stock);
 }
 
 /* They may have lain there for long: those that were struck meanwhile stay here. */

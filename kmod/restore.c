@@ -9,6 +9,8 @@
 #include <linux/fs.h>
 #include <linux/mempolicy.h>
 #include <linux/mman.h>
+#include <linux/oom.h>
+#include <linux/sched/mm.h>
 #include "restore.h"
 
 /* What mmap() gives a VMA of ours, if it is asked in the same way. */
@@ -159,4 +161,82 @@ int ashlar_restore(struct ashlar_heap *heap, unsigned long start,
 		cond_resched();
 	}
 	return err;
+}
+
+/* So many extents at a time with the mmap lock. */
+#define REMAP_BATCH	64
+
+/*
+ * Would a touch map all of it, and do nothing else? Not where it would cancel a lazy
+ * purge, nor where it would copy a page that somebody holds a reference of.
+ */
+static bool extent_is_used(struct ashlar_heap *heap, unsigned long index)
+{
+	struct ashlar_look look;
+	bool used;
+
+	ashlar_heap_look(heap, index, &look);
+	used = look.extent && !READ_ONCE(look.extent->lazy) &&
+	       ashlar_extent_owned(look.extent) &&
+	       ashlar_heap_whole(heap, index);
+	ashlar_heap_unlook(heap, &look);
+	return used;
+}
+
+/* The extents of a VMA from *@addr on, at most *@left; what fails is left alone. */
+static void remap_vma(struct ashlar_heap *heap, struct vm_area_struct *vma,
+		      unsigned long *addr, unsigned int *left)
+{
+	unsigned long delta = (vma->vm_start >> PAGE_SHIFT) - vma->vm_pgoff;
+	unsigned long start = max(*addr, vma->vm_start);
+	unsigned long first = ((start >> PAGE_SHIFT) - delta) / ASHLAR_PAGES;
+	unsigned long last = ((vma->vm_end >> PAGE_SHIFT) - 1 - delta) /
+			     ASHLAR_PAGES;
+	unsigned long index;
+	void *entry;
+
+	xa_for_each_range(&heap->table, index, entry, first, last) {
+		unsigned long at = (index * ASHLAR_PAGES + delta) << PAGE_SHIFT;
+
+		if (!*left)
+			return;
+		if (at < start || xa_is_value(entry))
+			continue;
+		if (extent_is_used(heap, index))
+			fixup_user_fault(heap->mm, at, 0, NULL);
+		*addr = at + ASHLAR_EXTENT_SIZE;
+		(*left)--;
+	}
+	*addr = vma->vm_end;
+}
+
+/* From *@addr on; false when all is done. */
+static bool remap_batch(struct ashlar_heap *heap, unsigned long *addr)
+{
+	struct mm_struct *mm = heap->mm;
+	struct vm_area_struct *vma = NULL;
+	unsigned int left = REMAP_BATCH;
+
+	/* The last user: it is being killed, and waits for us. */
+	if (atomic_read(&mm->mm_users) == 1 || mmap_read_lock_killable(mm))
+		return false;
+	if (!heap->cow && !check_stable_address_space(mm))
+		vma = find_vma(mm, *addr);
+	for (; vma && left; vma = find_vma(mm, *addr)) {
+		if (vma_heap(vma, heap->space) == heap &&
+		    vma->vm_flags & VM_READ)
+			remap_vma(heap, vma, addr, &left);
+		else
+			*addr = vma->vm_end;
+	}
+	mmap_read_unlock(mm);
+	return vma;
+}
+
+void ashlar_remap(struct ashlar_heap *heap)
+{
+	unsigned long addr = 0;
+
+	while (remap_batch(heap, &addr))
+		cond_resched();
 }

@@ -23,6 +23,17 @@
 int ashlar_restore(struct ashlar_heap *heap, unsigned long start,
 		   unsigned long end);
 
+/**
+ * ashlar_remap() - map what a fork has unmapped, before it is touched
+ * @heap: the heap, which shares nothing; current->mm is its mm, no lock is held
+ *
+ * What a process holds and does not map is in none of its books: neither in Rss
+ * nor in the OOM killer's badness. Lazy, purged and referenced extents stay
+ * as they are.
+ * Best effort: what cannot be mapped is mapped by the next touch.
+ */
+void ashlar_remap(struct ashlar_heap *heap);
+
 /* True if current is just mapping a VMA of this space over itself. */
 bool ashlar_is_restorer(struct ashlar_space *space);
 

@@ -247,6 +247,7 @@ static void heap_calm(struct ashlar_heap *heap)
 		ashlar_cow_merge_all(heap);
 		kthread_use_mm(mm);
 		ashlar_restore(heap, 0, TASK_SIZE);
+		ashlar_remap(heap);
 		kthread_unuse_mm(mm);
 	}
 	/* Not mmput(): we are no place to tear down an address space. */

@@ -74,6 +74,13 @@ static bool all_huge(void *arg)
 	return smaps_kb(p, "FilePmdMapped") == N * EXTENT / 1024;
 }
 
+/* But for the last extent. */
+static bool the_rest_is_mapped(void *arg)
+{
+	return smaps_kb(arg, "FilePmdMapped") == (N - 1) * EXTENT / 1024 &&
+	       smaps_kb(arg, "Rss") == (N - 1) * EXTENT / 1024;
+}
+
 static bool one_is_huge(void *arg)
 {
 	*(volatile char *)arg;
@@ -129,6 +136,26 @@ TEST_F_TIMEOUT(snapshot, costs_what_is_written, 180)
 	EXPECT_EQ(N * PAGES / 16, stat.page_copies);
 	EXPECT_EQ(0, stat.copies);
 	EXPECT_EQ(self->out + N, nodes_sum("out"));
+}
+
+/*
+ * What a process holds is in its books again when the child is gone, touched or
+ * not: a server that saved itself and idles is no small one to the OOM killer. The
+ * last extent is lazy and stays so.
+ */
+TEST_F_TIMEOUT(snapshot, is_in_the_books_again, 180)
+{
+	pid_t pid;
+
+	ASSERT_EQ(0, dev_purge_as(self->fd, self->p + (N - 1) * EXTENT, 1,
+				  ASHLAR_PURGE_LAZY, NULL));
+	ASSERT_EQ(1, stat_of(self->p).lazy);
+	pid = watcher(&self->child, self->p, 3);
+	self->p[0] = 2;
+	turn_give(&self->child);
+	EXPECT_EQ(1, child_status(pid));
+	EXPECT_TRUE(eventually(the_rest_is_mapped, self->p, 10));
+	EXPECT_EQ(1, stat_of(self->p).lazy);
 }
 
 /* Written once more, a page costs nothing more. */
