@@ -113,6 +113,36 @@ int dev_purge_as(int fd, void *addr, size_t n, unsigned int flags,
 	return err;
 }
 
+int dev_punch(int fd, void *addr, size_t pages, size_t *done)
+{
+	struct ashlar_range range = { (uintptr_t)addr, pages * PAGE };
+	struct ashlar_punch arg = {
+		.size = sizeof(arg),
+		.ranges = (uintptr_t)&range,
+		.nr_ranges = 1,
+	};
+	int err = dev_call(fd, ASHLAR_IOC_PUNCH, &arg);
+
+	if (done)
+		*done = arg.done;
+	return err;
+}
+
+int dev_mend(int fd, void *addr, size_t n, size_t *done)
+{
+	struct ashlar_range range = { (uintptr_t)addr, n * EXTENT };
+	struct ashlar_mend arg = {
+		.size = sizeof(arg),
+		.ranges = (uintptr_t)&range,
+		.nr_ranges = 1,
+	};
+	int err = dev_call(fd, ASHLAR_IOC_MEND, &arg);
+
+	if (done)
+		*done = arg.done;
+	return err;
+}
+
 int dev_stat(int fd, void *addr, struct ashlar_stat *stat)
 {
 	memset(stat, 0, sizeof(*stat));

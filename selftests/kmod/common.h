@@ -28,6 +28,9 @@ int dev_free(int fd, void *addr, size_t n, size_t *done);
 int dev_purge(int fd, void *addr, size_t n, size_t *done);
 int dev_purge_as(int fd, void *addr, size_t n, unsigned int flags,
 		 size_t *done);
+/* Of PUNCH pages, of MEND extents. */
+int dev_punch(int fd, void *addr, size_t pages, size_t *done);
+int dev_mend(int fd, void *addr, size_t n, size_t *done);
 int dev_stat(int fd, void *addr, struct ashlar_stat *stat);
 struct ashlar_extent_stat dev_extent(int fd, void *addr);
 int dev_call(int fd, unsigned long command, void *arg);

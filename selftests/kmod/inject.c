@@ -147,6 +147,20 @@ TEST_F_TIMEOUT(inject, alloc, 300)
 	munmap(p, N * EXTENT);
 }
 
+/* A write whose n-th allocation fails may end in SIGBUS. Did one fail? */
+static bool touch(struct __test_metadata *_metadata, int nth, int n, char *p)
+{
+	bool sigbus, failed;
+
+	inject(nth, n);
+	sigbus = write_is_sigbus(p);
+	failed = injected(nth);
+	EXPECT_TRUE(failed || !sigbus);
+	/* Whatever it was, it was for once. */
+	EXPECT_FALSE(write_is_sigbus(p));
+	return failed;
+}
+
 TEST_F_TIMEOUT(inject, purge_and_touch, 300)
 {
 	bool failed = true;
@@ -162,15 +176,8 @@ TEST_F_TIMEOUT(inject, purge_and_touch, 300)
 	}
 	EXPECT_LT(n, MOST);
 	for (n = 1, failed = true; failed && n < MOST; n++) {
-		bool sigbus;
-
 		ASSERT_EQ(0, dev_purge(self->fd, self->p, 1, NULL));
-		inject(self->nth, n);
-		sigbus = write_is_sigbus(self->p);
-		failed = injected(self->nth);
-		EXPECT_TRUE(failed || !sigbus);
-		/* Whatever it was, it was for once. */
-		EXPECT_FALSE(write_is_sigbus(self->p));
+		failed = touch(_metadata, self->nth, n, self->p);
 		EXPECT_TRUE(bytes_are(self->p, 0, EXTENT));
 	}
 	EXPECT_LT(n, MOST);
@@ -290,26 +297,6 @@ TEST_F_TIMEOUT(inject, copy, 300)
 #define KEPT 4
 #define HOLE (EXTENT - KEPT * PAGE)
 
-static int punch(int fd, char *p)
-{
-	struct ashlar_range range = { (uintptr_t)p, HOLE };
-	struct ashlar_punch arg = {
-		.size = sizeof(arg), .ranges = (uintptr_t)&range, .nr_ranges = 1,
-	};
-
-	return dev_call(fd, ASHLAR_IOC_PUNCH, &arg);
-}
-
-static int mend(int fd, char *p)
-{
-	struct ashlar_range range = { (uintptr_t)p, EXTENT };
-	struct ashlar_mend arg = {
-		.size = sizeof(arg), .ranges = (uintptr_t)&range, .nr_ranges = 1,
-	};
-
-	return dev_call(fd, ASHLAR_IOC_MEND, &arg);
-}
-
 static bool is_punched(char *p)
 {
 	return bytes_are(p, 0, HOLE) && bytes_are(p + HOLE, 1, KEPT * PAGE);
@@ -324,14 +311,14 @@ TEST_F_TIMEOUT(inject, punch, 300)
 	for (n = 1; failed && n < MOST; n++) {
 		memset(self->p, 1, EXTENT);
 		inject(self->nth, n);
-		err = punch(self->fd, self->p);
+		err = dev_punch(self->fd, self->p, HOLE / PAGE, NULL);
 		failed = injected(self->nth);
 		EXPECT_TRUE(!err || (failed && err == -ENOMEM)) TH_LOG("%d", err);
 		EXPECT_EQ(err ? ASHLAR_STATE_OWNED : ASHLAR_STATE_PIECES,
 			  dev_extent(self->fd, self->p).state);
 		EXPECT_TRUE(err ? bytes_are(self->p, 1, EXTENT) :
 				  is_punched(self->p));
-		EXPECT_EQ(0, mend(self->fd, self->p));
+		EXPECT_EQ(0, dev_mend(self->fd, self->p, 1, NULL));
 	}
 	EXPECT_LT(n, MOST);
 	EXPECT_GT(n, 5);
@@ -345,15 +332,15 @@ TEST_F_TIMEOUT(inject, mend, 300)
 
 	for (n = 1; failed && n < MOST; n++) {
 		memset(self->p, 1, EXTENT);
-		ASSERT_EQ(0, punch(self->fd, self->p));
+		ASSERT_EQ(0, dev_punch(self->fd, self->p, HOLE / PAGE, NULL));
 		/* A page table is there, and is to go. */
 		EXPECT_TRUE(bytes_are(self->p + HOLE, 1, KEPT * PAGE));
 		inject(self->nth, n);
-		err = mend(self->fd, self->p);
+		err = dev_mend(self->fd, self->p, 1, NULL);
 		failed = injected(self->nth);
 		EXPECT_TRUE(!err || (failed && err == -ENOMEM)) TH_LOG("%d", err);
 		EXPECT_TRUE(is_punched(self->p));
-		EXPECT_EQ(0, mend(self->fd, self->p));
+		EXPECT_EQ(0, dev_mend(self->fd, self->p, 1, NULL));
 		EXPECT_EQ(ASHLAR_STATE_OWNED, dev_extent(self->fd, self->p).state);
 		EXPECT_TRUE(is_punched(self->p));
 	}
@@ -368,17 +355,11 @@ TEST_F_TIMEOUT(inject, touch_what_was_punched, 300)
 	int n;
 
 	for (n = 1; failed && n < MOST; n++) {
-		bool sigbus;
-
 		memset(self->p, 1, EXTENT);
-		ASSERT_EQ(0, punch(self->fd, self->p));
-		inject(self->nth, n);
-		sigbus = write_is_sigbus(self->p);
-		failed = injected(self->nth);
-		EXPECT_TRUE(failed || !sigbus);
-		EXPECT_FALSE(write_is_sigbus(self->p));
+		ASSERT_EQ(0, dev_punch(self->fd, self->p, HOLE / PAGE, NULL));
+		failed = touch(_metadata, self->nth, n, self->p);
 		EXPECT_TRUE(is_punched(self->p));
-		EXPECT_EQ(0, mend(self->fd, self->p));
+		EXPECT_EQ(0, dev_mend(self->fd, self->p, 1, NULL));
 	}
 	EXPECT_LT(n, MOST);
 	EXPECT_GT(n, 3);
@@ -397,8 +378,6 @@ TEST_F_TIMEOUT(inject, touch_what_was_lazy, 300)
 	int n;
 
 	for (n = 1; failed && n < MOST; n++) {
-		bool sigbus;
-
 		memset(self->p, 1, EXTENT);
 		inject(self->nth, n);
 		dev_purge_as(self->fd, self->p, 1, ASHLAR_PURGE_LAZY, NULL);
@@ -407,11 +386,7 @@ TEST_F_TIMEOUT(inject, touch_what_was_lazy, 300)
 					  ASHLAR_PURGE_LAZY, NULL));
 		ASSERT_TRUE(eventually(nothing_lazy, NULL, 20));
 		EXPECT_EQ(ASHLAR_STATE_PURGED, dev_extent(self->fd, self->p).state);
-		inject(self->nth, n);
-		sigbus = write_is_sigbus(self->p);
-		failed = injected(self->nth);
-		EXPECT_TRUE(failed || !sigbus);
-		EXPECT_FALSE(write_is_sigbus(self->p));
+		failed = touch(_metadata, self->nth, n, self->p);
 		EXPECT_TRUE(bytes_are(self->p, 0, EXTENT));
 	}
 	EXPECT_LT(n, MOST);

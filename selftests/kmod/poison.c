@@ -305,26 +305,6 @@ static bool strike_mapped(char *p)
 	return err != EINVAL;
 }
 
-static int punch_one(int fd, char *p)
-{
-	struct ashlar_range range = { (uintptr_t)p, PAGE };
-	struct ashlar_punch punch = {
-		.size = sizeof(punch), .ranges = (uintptr_t)&range, .nr_ranges = 1,
-	};
-
-	return dev_call(fd, ASHLAR_IOC_PUNCH, &punch);
-}
-
-static int mend_one(int fd, char *p)
-{
-	struct ashlar_range range = { (uintptr_t)p, EXTENT };
-	struct ashlar_mend mend = {
-		.size = sizeof(mend), .ranges = (uintptr_t)&range, .nr_ranges = 1,
-	};
-
-	return dev_call(fd, ASHLAR_IOC_MEND, &mend);
-}
-
 #define NEED_STRIKE(p)							\
 	do {								\
 		if (!strike_mapped(p))					\
@@ -341,7 +321,7 @@ static bool only_page_5_is_bad(char *p, int first)
 TEST_F(copy, punch)
 {
 	NEED_STRIKE(self->p + 5 * PAGE);
-	EXPECT_EQ(-EHWPOISON, punch_one(self->fd, self->p));
+	EXPECT_EQ(-EHWPOISON, dev_punch(self->fd, self->p, 1, NULL));
 	EXPECT_EQ(ASHLAR_STATE_OWNED, dev_extent(self->fd, self->p).state);
 	EXPECT_TRUE(only_page_5_is_bad(self->p, 1));
 }
@@ -349,12 +329,12 @@ TEST_F(copy, punch)
 /* The bad page is a small one: it goes when it is punched, and all is well. */
 TEST_F(copy, mend)
 {
-	ASSERT_EQ(0, punch_one(self->fd, self->p));
+	ASSERT_EQ(0, dev_punch(self->fd, self->p, 1, NULL));
 	NEED_STRIKE(self->p + 5 * PAGE);
-	EXPECT_EQ(-EHWPOISON, mend_one(self->fd, self->p));
+	EXPECT_EQ(-EHWPOISON, dev_mend(self->fd, self->p, 1, NULL));
 	EXPECT_TRUE(only_page_5_is_bad(self->p, 0));
-	EXPECT_EQ(0, punch_one(self->fd, self->p + 5 * PAGE));
-	EXPECT_EQ(0, mend_one(self->fd, self->p));
+	EXPECT_EQ(0, dev_punch(self->fd, self->p + 5 * PAGE, 1, NULL));
+	EXPECT_EQ(0, dev_mend(self->fd, self->p, 1, NULL));
 	EXPECT_TRUE(bytes_are(self->p + 5 * PAGE, 0, PAGE));
 	EXPECT_TRUE(bytes_are(self->p + 6 * PAGE, 1, EXTENT - 6 * PAGE));
 }
@@ -396,7 +376,7 @@ TEST_F(copy, fork)
 
 TEST_F(copy, fork_in_pieces)
 {
-	ASSERT_EQ(0, punch_one(self->fd, self->p));
+	ASSERT_EQ(0, dev_punch(self->fd, self->p, 1, NULL));
 	NEED_STRIKE(self->p + 5 * PAGE);
 	bad_in_both(_metadata, self->p);
 }
@@ -419,7 +399,7 @@ TEST_F(copy, mend_after_fork)
 		struck = strike_mapped(bad);
 		turn_give(&parent);
 		turn_wait(&child);
-		_exit(!struck ? 4 : mend_one(self->fd, self->p) != -EHWPOISON);
+		_exit(!struck ? 4 : dev_mend(self->fd, self->p, 1, NULL) != -EHWPOISON);
 	}
 	turn_wait(&parent);
 	ASSERT_EQ(0, dev_free(self->fd, self->p, 1, NULL));

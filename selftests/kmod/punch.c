@@ -43,36 +43,6 @@ FIXTURE_TEARDOWN(punch)
 	EXPECT_TRUE(out_returns_to(self->out));
 }
 
-static int punch(int fd, char *p, size_t pages, size_t *done)
-{
-	struct ashlar_range range = { (uintptr_t)p, pages * PAGE };
-	struct ashlar_punch arg = {
-		.size = sizeof(arg),
-		.ranges = (uintptr_t)&range,
-		.nr_ranges = 1,
-	};
-	int err = dev_call(fd, ASHLAR_IOC_PUNCH, &arg);
-
-	if (done)
-		*done = arg.done;
-	return err;
-}
-
-static int mend(int fd, char *p, size_t n, size_t *done)
-{
-	struct ashlar_range range = { (uintptr_t)p, n * EXTENT };
-	struct ashlar_mend arg = {
-		.size = sizeof(arg),
-		.ranges = (uintptr_t)&range,
-		.nr_ranges = 1,
-	};
-	int err = dev_call(fd, ASHLAR_IOC_MEND, &arg);
-
-	if (done)
-		*done = arg.done;
-	return err;
-}
-
 static struct ashlar_stat stat_of(int fd, char *p)
 {
 	struct ashlar_stat stat;
@@ -86,7 +56,7 @@ TEST_F(punch, gives_back_and_mends)
 {
 	size_t done;
 
-	ASSERT_EQ(0, punch(self->fd, self->p + 10 * PAGE, PAGES - 10, &done));
+	ASSERT_EQ(0, dev_punch(self->fd, self->p + 10 * PAGE, PAGES - 10, &done));
 	EXPECT_EQ(PAGES - 10, done);
 	EXPECT_EQ(self->out + N - 1, nodes_sum("out"));
 	EXPECT_EQ(10, stat_of(self->fd, self->p).small);
@@ -98,12 +68,12 @@ TEST_F(punch, gives_back_and_mends)
 	EXPECT_TRUE(bytes_are(self->p + 20 * PAGE, 0, PAGE));
 	memset(self->p + 20 * PAGE, 3, PAGE);
 	EXPECT_EQ(11, stat_of(self->fd, self->p).small);
-	ASSERT_EQ(0, punch(self->fd, self->p, 2, &done));
+	ASSERT_EQ(0, dev_punch(self->fd, self->p, 2, &done));
 	EXPECT_EQ(2, done);
-	ASSERT_EQ(0, punch(self->fd, self->p, 2, &done));
+	ASSERT_EQ(0, dev_punch(self->fd, self->p, 2, &done));
 	EXPECT_EQ(0, done);
 
-	ASSERT_EQ(0, mend(self->fd, self->p, N, &done));
+	ASSERT_EQ(0, dev_mend(self->fd, self->p, N, &done));
 	EXPECT_EQ(N, done);
 	EXPECT_EQ(self->out + N, nodes_sum("out"));
 	EXPECT_EQ(0, stat_of(self->fd, self->p).small);
@@ -161,14 +131,14 @@ TEST_F(punch, refusals)
 	int pipefd[2];
 	pid_t pid;
 
-	EXPECT_EQ(-EINVAL, punch(self->fd, self->p + 1, 1, NULL));
-	EXPECT_EQ(-EINVAL, punch(self->fd, self->p, 0, NULL));
-	EXPECT_EQ(-ENXIO, punch(self->fd, (char *)&turn - (uintptr_t)&turn % PAGE,
+	EXPECT_EQ(-EINVAL, dev_punch(self->fd, self->p + 1, 1, NULL));
+	EXPECT_EQ(-EINVAL, dev_punch(self->fd, self->p, 0, NULL));
+	EXPECT_EQ(-ENXIO, dev_punch(self->fd, (char *)&turn - (uintptr_t)&turn % PAGE,
 				1, NULL));
-	EXPECT_EQ(-EINVAL, mend(self->fd, self->p + PAGE, 1, NULL));
+	EXPECT_EQ(-EINVAL, dev_mend(self->fd, self->p + PAGE, 1, NULL));
 	ASSERT_EQ(0, pipe(pipefd));
 	ASSERT_EQ(PAGE, vmsplice(pipefd[1], &iov, 1, 0));
-	EXPECT_EQ(-EBUSY, punch(self->fd, self->p + 9 * PAGE, 1, NULL));
+	EXPECT_EQ(-EBUSY, dev_punch(self->fd, self->p + 9 * PAGE, 1, NULL));
 	close(pipefd[0]);
 	close(pipefd[1]);
 	turn_init(&turn);
@@ -177,11 +147,11 @@ TEST_F(punch, refusals)
 		turn_wait(&turn);
 		_exit(0);
 	}
-	EXPECT_EQ(-EBUSY, punch(self->fd, self->p + EXTENT, 1, NULL));
+	EXPECT_EQ(-EBUSY, dev_punch(self->fd, self->p + EXTENT, 1, NULL));
 	turn_give(&turn);
 	EXPECT_EQ(0, child_status(pid));
 	/* Alone again, though nobody has touched it since. */
-	EXPECT_EQ(0, punch(self->fd, self->p + EXTENT, 1, NULL));
+	EXPECT_EQ(0, dev_punch(self->fd, self->p + EXTENT, 1, NULL));
 	EXPECT_TRUE(bytes_are(self->p + EXTENT, 0, PAGE));
 	EXPECT_TRUE(bytes_are(self->p + EXTENT + PAGE, 1, EXTENT - PAGE));
 	EXPECT_TRUE(bytes_are(self->p, 1, EXTENT));
@@ -225,7 +195,7 @@ TEST_F(punch, forked_in_pieces)
 
 	turn_init(&child);
 	turn_init(&parent);
-	ASSERT_EQ(0, punch(self->fd, self->p + 8 * PAGE, PAGES - 8, NULL));
+	ASSERT_EQ(0, dev_punch(self->fd, self->p + 8 * PAGE, PAGES - 8, NULL));
 	pid = fork();
 	if (!pid) {
 		turn_wait(&child);
@@ -249,7 +219,7 @@ TEST_F(punch, forked_in_pieces)
 	EXPECT_TRUE(bytes_are(self->p + 13 * PAGE, 0, PAGE));
 	turn_give(&child);
 	EXPECT_EQ(0, child_status(pid));
-	EXPECT_EQ(0, mend(self->fd, self->p, N, NULL));
+	EXPECT_EQ(0, dev_mend(self->fd, self->p, N, NULL));
 	EXPECT_TRUE(bytes_are(self->p, 2, PAGE));
 	EXPECT_TRUE(bytes_are(self->p + PAGE, 1, 7 * PAGE));
 	EXPECT_TRUE(bytes_are(self->p + 12 * PAGE, 2, PAGE));
@@ -323,7 +293,7 @@ TEST_F_TIMEOUT(punch, under_threads, 120)
 
 		/* A thread in the middle of a fault has the page for a moment. */
 		EXPECT_TRUE(!err || err == -EBUSY);
-		err = mend(self->fd, self->p, 1, &done);
+		err = dev_mend(self->fd, self->p, 1, &done);
 		EXPECT_EQ(0, err);
 		mended += done;
 	}
@@ -347,7 +317,7 @@ static int charge(void *arg)
 	p = dev_memory(fd, 8);
 	memset(p, 1, 8 * EXTENT);
 	whole = file_number(CGROUP "/memory.current");
-	CHECK(!punch(fd, p + PAGE, 8 * PAGES - 1, NULL));
+	CHECK(!dev_punch(fd, p + PAGE, 8 * PAGES - 1, NULL));
 	pieces = file_number(CGROUP "/memory.current");
 	CHECK(whole - pieces > 15L << 20 && whole - pieces < 17L << 20);
 	return 0;

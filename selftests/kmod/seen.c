@@ -203,16 +203,6 @@ struct dumped {
 	long made;	/* out: extents made or taken from the pool meanwhile */
 };
 
-static int punch(int fd, char *p, size_t pages)
-{
-	struct ashlar_range range = { (uintptr_t)p, pages * PAGE };
-	struct ashlar_punch arg = {
-		.size = sizeof(arg), .ranges = (uintptr_t)&range, .nr_ranges = 1,
-	};
-
-	return dev_call(fd, ASHLAR_IOC_PUNCH, &arg);
-}
-
 static void dump(struct dumped *d)
 {
 	struct rusage usage = {};
@@ -237,8 +227,9 @@ static void dump(struct dumped *d)
 		if (d->purged && dev_purge(fd, d->p, d->purged, NULL))
 			_exit(2);
 		/* Pages, at the end. */
-		if (d->punched && punch(fd, d->p + d->n * EXTENT - d->punched * PAGE,
-					d->punched))
+		if (d->punched &&
+		    dev_punch(fd, d->p + d->n * EXTENT - d->punched * PAGE,
+			      d->punched, NULL))
 			_exit(5);
 		if (d->hidden && madvise(d->p + (d->n - d->hidden) * EXTENT,
 					 d->hidden * EXTENT, MADV_DONTDUMP))
@@ -360,10 +351,6 @@ static void all_that_is_traced(int fd)
 {
 	long high = node_value(0, "high");
 	char *p = dev_map(fd, N);
-	struct ashlar_range whole = { (uintptr_t)p, EXTENT };
-	struct ashlar_mend mend = {
-		.size = sizeof(mend), .ranges = (uintptr_t)&whole, .nr_ranges = 1,
-	};
 	struct iovec iov = { p + EXTENT, PAGE };
 	int pipes[2];
 	struct turn end;
@@ -378,8 +365,8 @@ static void all_that_is_traced(int fd)
 	dev_alloc_on(fd, p, N, 0, 0, NULL);
 	fill(p, N);
 	/* punch, mend */
-	punch(fd, p, 1);
-	dev_call(fd, ASHLAR_IOC_MEND, &mend);
+	dev_punch(fd, p, 1, NULL);
+	dev_mend(fd, p, 1, NULL);
 	/* copy: of an extent that has a page in a pipe, at the fork; copy_page: of others */
 	if (pipe(pipes) || vmsplice(pipes[1], &iov, 1, 0) < 0)
 		return;
