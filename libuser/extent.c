@@ -97,15 +97,11 @@ static void settle_dirty(struct pageheap *h, struct extent *e)
 	atomic_store_explicit(&h->purgeable_seen, purgeable(h), memory_order_relaxed);
 }
 
-/* --- extents that were punched and are nearly full again ----------------------------- */
-
-/* What mending may add to resident memory: less than punching takes. */
-#define MEND_MOST_FREE	(EXTENT_PAGES / 16)
+/* --- extents that were punched or torn and are nearly full again ----------------------------- */
 
 static bool wants_mending(const struct extent *e)
 {
-	return e->nused && !e->intact && e->source->mend &&
-	       EXTENT_PAGES - e->nused <= MEND_MOST_FREE;
+	return e->nused && extent_is_torn(e) && EXTENT_PAGES - e->nused <= MEND_MOST_FREE;
 }
 
 static void mend_link(struct pageheap *h, struct extent *e)
@@ -155,12 +151,21 @@ void extent_tear(struct pageheap *h, struct extent *e)
 	e->intact = false;
 }
 
+void extent_set_apart(struct pageheap *h, struct extent *e, bool apart)
+{
+	h->napart += (size_t)apart - e->apart;
+	e->apart = apart;
+}
+
 RARE void extent_mend(struct pageheap *h, struct extent *e)
 {
 	e->intact = true;
+	extent_set_apart(h, e, false);
 	h->stats.huge++;
-	h->stats.mended++;
-	h->stats.pieces--;
+	if (extent_punches(e)) {
+		h->stats.mended++;
+		h->stats.pieces--;
+	}
 	h->stats.untouched += extent_untouched(e);
 	/* Its few dirty pages stay, or it would be punched again for them, and mended. */
 	settle_dirty(h, e);
@@ -200,6 +205,8 @@ RARE void extent_move(struct pageheap *h, struct extent *to, struct extent *from
 	h->stats.huge -= extent_is_huge(to);
 	to->huge = from->huge;
 	to->intact = from->intact;
+	extent_set_apart(h, to, from->apart);
+	mend_link(h, to);
 	h->stats.huge += extent_is_huge(to);
 	from->moved = true;
 	h->stats.moved++;
@@ -292,7 +299,7 @@ void extent_settle(struct pageheap *h, struct extent *e)
 	if (!whole)
 		bucket_link(h, e);
 	settle_dirty(h, e);
-	if (!whole && unlikely(!e->intact))
+	if (!whole && unlikely(e->huge && !e->intact))
 		mend_link(h, e);
 }
 

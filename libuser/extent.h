@@ -51,7 +51,8 @@ struct pageheap {
 	unsigned int nwindows;
 	struct window *windows[PAGEHEAP_WINDOWS];	/* the first is home */
 	struct extent *dirty_head, *dirty_tail;
-	struct extent *mend_head;	/* punched extents that are full again */
+	struct extent *mend_head;	/* punched or torn extents that are full again */
+	size_t napart;			/* extents that are apart */
 	struct decay decay;		/* of dirty pages */
 	struct decay muzzy;		/* of muzzy ones; ms == 0: dirty ones go back by force */
 	struct pageheap_stats stats;
@@ -155,6 +156,9 @@ void extent_move(struct pageheap *h, struct extent *to, struct extent *from);
 /* A huge page with a hole in it is one no more, until its extent is used anew, or mended. */
 void extent_tear(struct pageheap *h, struct extent *e);
 
+/* The source is about to be told that it is torn, or was told that it no longer is. */
+void extent_set_apart(struct pageheap *h, struct extent *e, bool apart);
+
 /* It is one again, and all of it resident. */
 void extent_mend(struct pageheap *h, struct extent *e);
 
@@ -163,6 +167,18 @@ struct extent *extent_to_mend(struct pageheap *h);
 
 /* Back to that list if it still should be mended; not as the first, or others would never be. */
 void extent_mend_later(struct pageheap *h, struct extent *e);
+
+/*
+ * What mending may add to resident memory: less than punching takes. Fewer free pages than that
+ * are no reason to tear an extent either.
+ */
+#define MEND_MOST_FREE	(EXTENT_PAGES / 16)
+
+/* Has it lost a huge page that its source can bring back? */
+static inline bool extent_is_torn(const struct extent *e)
+{
+	return e->huge && !e->intact && e->source->mend;
+}
 
 /* Do its single pages go back by punching, and it loses its huge page? */
 static inline bool extent_punches(const struct extent *e)

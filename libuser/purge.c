@@ -12,6 +12,7 @@
 struct item {
 	struct extent *e;
 	unsigned int first, n;	/* n == EXTENT_PAGES: the whole extent */
+	bool tears;		/* its source is to be told: the first pages of a huge extent */
 };
 
 /* What a batch is about: dirty pages become muzzy, muzzy ones go, or all go. */
@@ -19,7 +20,7 @@ enum aim { MAKE_MUZZY, TAKE_MUZZY, TAKE_ALL };
 
 struct batch {
 	struct item items[PURGE_BATCH];
-	unsigned int n;
+	unsigned int n, ntears;	/* n + ntears <= PURGE_BATCH + 1 */
 	size_t pages;
 	enum aim aim;
 	/* Instead of items: one extent to punch, which pages, and which of them are dirty. */
@@ -51,6 +52,23 @@ static struct bits chosen(const struct extent *e, enum aim aim)
 	for (unsigned int i = 0; aim == MAKE_MUZZY && i < BITS_WORDS; i++)
 		b.w[i] &= ~e->muzzy.w[i];
 	return b;
+}
+
+/*
+ * An extent that is apart is a mapping of its own, and a process may have 65,530 of them. So many
+ * at the most, by all heaps; for the others khugepaged's pace has to do.
+ */
+#define APART_MAX	((size_t)1 << 13)
+
+/* Single pages of @e are to go: does its source have to be told first? */
+static bool set_apart(struct pageheap *h, struct batch *b, struct extent *e)
+{
+	if (!e->source->tear || !e->huge || e->apart || EXTENT_PAGES - e->nused <= MEND_MOST_FREE ||
+	    h->napart >= APART_MAX / ash_npageheaps)
+		return false;
+	extent_set_apart(h, e, true);
+	b->ntears++;
+	return true;
 }
 
 static void add_whole(struct batch *b, struct extent *e)
@@ -127,13 +145,20 @@ static bool gather_punched(struct pageheap *h, struct batch *b)
 	return false;
 }
 
+/* Room for another item? To tell a source is a call as well. */
+static bool has_room(const struct batch *b)
+{
+	return b->n + b->ntears < PURGE_BATCH;
+}
+
 /* Dirty runs of extents in use, oldest first; or the holes of one. */
 static void gather_pages(struct pageheap *h, struct batch *b, size_t want)
 {
 	struct extent *e, *next;
 
-	for (e = h->dirty_head; e && b->n < PURGE_BATCH && b->pages < want; e = next) {
+	for (e = h->dirty_head; e && has_room(b) && b->pages < want; e = next) {
 		struct bits pages;
+		bool tears;
 
 		next = e->dnext;
 		if (!concerned(e, b->aim))
@@ -144,10 +169,13 @@ static void gather_pages(struct pageheap *h, struct batch *b, size_t want)
 			break;
 		}
 		pages = chosen(e, b->aim);
+		tears = set_apart(h, b, e);
 		extent_lift(h, e);
-		for (unsigned int first = 0, n = 0; b->n < PURGE_BATCH && next_run(&pages, &first, &n);) {
+		for (unsigned int first = 0, n = 0;
+		     (tears || has_room(b)) && next_run(&pages, &first, &n);) {
 			extent_use(h, e, first, n);
-			b->items[b->n++] = (struct item){ .e = e, .first = first, .n = n };
+			b->items[b->n++] = (struct item){ .e = e, .first = first, .n = n, .tears = tears };
+			tears = false;
 			b->pages += n;
 		}
 		extent_settle(h, e);
@@ -199,6 +227,8 @@ static void give_back(const struct batch *b, enum outcome *out)
 		for (; i < b->n && b->items[i].e->source == s; i++) {
 			struct source_range r = item_range(&b->items[i]);
 
+			if (b->items[i].tears)
+				s->tear(extent_addr(b->items[i].e), EXTENT_SIZE);
 			if (!n || !adjoin(&ranges[n - 1], r))
 				ranges[n++] = r;
 		}
@@ -223,7 +253,7 @@ static void finish_pages(struct pageheap *h, const struct item *it, enum outcome
 {
 	extent_lift(h, it->e);
 	extent_unuse(h, it->e, it->first, it->n);
-	if (got != REFUSED)
+	if (got != REFUSED || it->e->apart)
 		extent_tear(h, it->e);
 	if (got == MUZZY) {
 		extent_make_muzzy(h, it->e, it->first, it->n);
@@ -278,7 +308,7 @@ RARE static noinline size_t punch(struct pageheap *h, struct batch *b)
 }
 
 /*
- * Extents that were punched and are in use again all over get their huge page back. One that
+ * Extents that were punched or torn and are in use again all over get their huge page back. One that
  * the source refuses, for a reference in passing or a child that shares it, is tried again
  * at a later look.
  */
@@ -290,6 +320,11 @@ RARE static noinline void mend(struct pageheap *h, unsigned int most)
 	for (; most && (e = extent_to_mend(h)); most--) {
 		bool whole;
 
+		/* Its source was never told. */
+		if (e->source->tear && !e->apart) {
+			extent_mend(h, e);
+			continue;
+		}
 		/* Pages come and go meanwhile; the extent stays, with purge_lock held. */
 		lock_drop(&h->lock);
 		whole = e->source->mend(extent_addr(e), EXTENT_SIZE);

@@ -67,8 +67,16 @@ struct source {
 	bool (*punch)(char *extent, const struct bits *pages);
 
 	/*
-	 * Such an extent in one piece again, its pages in use or not: contents stay.
-	 * False if the system refused, or had no memory. With punch.
+	 * Single pages of this huge extent are about to be given back by purge: the
+	 * system shall not fill the holes with a huge page of its own accord. NULL where it
+	 * never does.
+	 */
+	void (*tear)(char *addr, size_t len);
+
+	/*
+	 * An extent that was punched in one piece again, its pages in use or not: contents
+	 * stay. One that was torn may be. False if the system refused, or had no memory.
+	 * With punch or tear.
 	 */
 	bool (*mend)(char *addr, size_t len);
 

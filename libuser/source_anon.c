@@ -45,6 +45,22 @@ static bool anon_purge_lazy(const struct source_range *ranges, unsigned int n)
 	return true;
 }
 
+/*
+ * khugepaged makes a huge page of one page that is resident and 511 that are not (its
+ * max_ptes_none): what was purged would be back within minutes.
+ */
+static void anon_tear(char *addr, size_t len)
+{
+	os_thp(addr, len, false);
+}
+
+/* Whenever khugepaged comes to it: nobody waits for a copy of 2 MB. */
+static bool anon_mend(char *addr, size_t len)
+{
+	os_thp(addr, len, true);
+	return true;
+}
+
 /* One call moves one mapping, and a range may lie in several. */
 static size_t anon_move(char *to, char *from, size_t len)
 {
@@ -69,5 +85,7 @@ const struct source source_anon = {
 	.commit = anon_commit,
 	.purge = anon_purge,
 	.purge_lazy = anon_purge_lazy,
+	.tear = anon_tear,
+	.mend = anon_mend,
 	.move = anon_move,
 };

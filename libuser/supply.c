@@ -115,9 +115,11 @@ static bool commit_alike(struct pageheap *h, struct extent *e, size_t n)
 	if (e->state == EXTENT_FRESH || s->recommit)
 		done = s->commit(addr, n << EXTENT_SHIFT, room, h->node, huge) >> EXTENT_SHIFT;
 	for (size_t i = 0; i < done; i++) {
-		/* It was punched before it was purged, and has a page table since. */
-		if (s->mend && e[i].state == EXTENT_RETAINED && !e[i].intact)
+		/* It was punched or torn before it was purged. */
+		if (e[i].state == EXTENT_RETAINED && extent_is_torn(e + i)) {
 			s->mend(addr + (i << EXTENT_SHIFT), EXTENT_SIZE);
+			extent_set_apart(h, e + i, false);
+		}
 		extent_has_memory(h, e + i, s, huge);
 	}
 	if (done == n || s == &source_anon)

@@ -57,6 +57,7 @@ struct extent {
 	bool huge;		/* on huge pages, or meant to be */
 	bool moved;		/* in use, but its memory is another extent's now: it has none */
 	bool intact;		/* huge, and no page of it was given back since */
+	bool apart;		/* not intact, and its source was told: a mapping of its own */
 };
 
 /* A slab's record: its fields are slab.h's, its room is set aside here. */

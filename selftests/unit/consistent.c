@@ -20,6 +20,8 @@ static bool extent_consistent(struct window *w, struct extent *e)
 		if (e->used.w[i] & e->dirty.w[i] || e->muzzy.w[i] & ~e->dirty.w[i])
 			return false;
 	}
+	if (e->apart && (e->intact || !e->huge))
+		return false;
 	return used == e->nused && dirty == e->ndirty &&
 	       bits_count_range(&e->muzzy, 0, EXTENT_PAGES) == e->nmuzzy &&
 	       e->longest == bits_longest_zero_run(&e->used) &&
@@ -30,7 +32,7 @@ static bool extent_consistent(struct window *w, struct extent *e)
 
 bool pageheap_consistent(struct pageheap *h)
 {
-	size_t active = 0, dirty = 0, untouched = 0, stuck = 0;
+	size_t active = 0, dirty = 0, untouched = 0, stuck = 0, apart = 0;
 	bool ok = true;
 
 	lock_take(&h->lock);
@@ -42,11 +44,12 @@ bool pageheap_consistent(struct pageheap *h)
 			active += e->nused;
 			dirty += e->ndirty;
 			stuck += e->nused && !e->on_dirty ? e->ndirty - e->nmuzzy : 0;
+			apart += e->apart;
 			untouched += e->state == EXTENT_LIVE ? extent_untouched(e) : 0;
 		}
 	}
 	ok &= active == h->stats.active && dirty == h->stats.dirty + h->stats.muzzy &&
-	      untouched == h->stats.untouched && stuck == h->stats.stuck;
+	      untouched == h->stats.untouched && apart == h->napart && stuck == h->stats.stuck;
 	lock_drop(&h->lock);
 	return ok;
 }

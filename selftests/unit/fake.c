@@ -217,6 +217,19 @@ static bool anon_ready(void)
 	return true;
 }
 
+static void anon_tear(char *addr, size_t len)
+{
+	wrong_unless(*owner_of(addr) == ANON && len == EXTENT_SIZE);
+	fake.tears++;
+}
+
+static bool anon_mend(char *addr, size_t len)
+{
+	wrong_unless(*owner_of(addr) == ANON && len == EXTENT_SIZE);
+	fake.mends++;
+	return true;
+}
+
 /* What moved is zero where it was, as after mremap(). */
 static size_t anon_move(char *to, char *from, size_t len)
 {
@@ -239,6 +252,7 @@ const struct source source_anon = {
 	.name = "anon", .purge_unit = PAGE_SIZE, .recommit = false,
 	.ready = anon_ready, .commit = anon_commit, .purge = anon_purge,
 	.purge_lazy = anon_purge_lazy, .move = anon_move,
+	.tear = anon_tear, .mend = anon_mend,
 };
 
 const struct source source_device = {

@@ -34,7 +34,7 @@ struct fake {
 	void (*during_purge)(const struct source_range *ranges, unsigned int n);
 	void (*during_punch)(char *extent, const struct bits *pages);
 	/* Counted. */
-	size_t punches, punched_pages, mends;
+	size_t punches, punched_pages, mends, tears;
 	size_t commits, purges, purged_ranges, purged_bytes;
 	size_t lazy_purges, lazy_ranges, lazy_bytes;	/* purged lazily */
 	size_t taken_back;	/* extents of the device asked for again */

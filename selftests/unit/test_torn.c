@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+/* Single pages of anonymous huge extents: the system is told not to fill the holes, and when it may. */
+#include "fake.h"
+
+#define EXTENTS	3
+
+static struct pageheap *heap;
+static char *page[EXTENTS * EXTENT_PAGES];	/* spans of one page; three extents full of them */
+
+static struct pageheap_stats stats(void)
+{
+	struct pageheap_stats s;
+
+	pageheap_stats(heap, &s);
+	return s;
+}
+
+static void start_with(const char *options)
+{
+	fake_start(options);
+	heap = ash_pageheaps[0];
+	cr_assert(pageheap_ready(heap));
+	for (size_t i = 0; i < ARRAY_SIZE(page); i++)
+		page[i] = pageheap_alloc(heap, 1, 1, NULL);
+}
+
+static void start(void)
+{
+	start_with("thp:always,dirty_decay_ms:0");
+	cr_assert_eq(stats().huge, EXTENTS);
+}
+
+TestSuite(torn, .init = start);
+
+/* Every @step-th of @n pages from @from on. */
+static void release(size_t from, size_t n, size_t step)
+{
+	for (size_t i = from; i < from + n; i += step) {
+		pageheap_free(page[i], 1);
+		page[i] = NULL;
+	}
+}
+
+static void fill(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(page); i++)
+		page[i] = page[i] ?: pageheap_alloc(heap, 1, 1, NULL);
+}
+
+static void right(void)
+{
+	cr_assert(pageheap_consistent(heap));
+	cr_assert_eq(fake.wrong, 0);
+}
+
+static size_t said_before;
+
+static void look(const struct source_range *ranges, unsigned int n)
+{
+	(void)ranges, (void)n;
+	said_before = fake.tears;
+}
+
+Test(torn, is_said_once_and_before_pages_go)
+{
+	fake.during_purge = look;
+	release(0, EXTENT_PAGES, 2);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert_eq(fake.tears, 1);
+	cr_assert_eq(said_before, 1, "khugepaged must not come between");
+	cr_assert(stats().dirty == 0 && stats().huge == EXTENTS - 1);
+	release(1, EXTENT_PAGES / 2, 2);
+	release(EXTENT_PAGES, EXTENT_PAGES / 2, 1);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert_eq(fake.tears, 2, "once for an extent");
+	cr_assert_eq(stats().huge, EXTENTS - 2);
+	right();
+}
+
+/* It would be mended at once. */
+Test(torn, few_pages_are_no_reason)
+{
+	release(0, EXTENT_PAGES / 16, 1);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert(fake.tears == 0 && fake.mends == 0 && stats().dirty == 0);
+	cr_assert_eq(stats().huge, EXTENTS);
+	release(EXTENT_PAGES / 16, 1, 1);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert_eq(fake.tears, 1);
+	right();
+}
+
+Test(torn, whole_extents_are_not)
+{
+	release(0, EXTENT_PAGES, 1);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert(fake.tears == 0 && stats().retained == 1);
+	fill();
+	cr_assert_eq(fake.mends, 0);
+	right();
+}
+
+Test(torn, may_be_huge_again_when_it_is_nearly_full)
+{
+	release(0, EXTENT_PAGES, 2);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	for (size_t i = 0; i < EXTENT_PAGES; i += 2) {
+		size_t left = (EXTENT_PAGES - i) / 2;
+
+		purge_heap(heap, fake.now, PURGE_DECAY);
+		cr_assert_eq(fake.mends, left <= EXTENT_PAGES / 16, "mended with %zu pages free", left);
+		page[i] = pageheap_alloc(heap, 1, 1, NULL);
+	}
+	cr_assert_eq(stats().huge, EXTENTS);
+	cr_assert(stats().punched == 0 && stats().mended == 0 && stats().pieces == 0,
+		  "these are about the device");
+	release(0, EXTENT_PAGES, 2);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert_eq(fake.tears, 2);
+	right();
+}
+
+Test(torn, may_be_huge_when_it_comes_back)
+{
+	release(0, EXTENT_PAGES, 2);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	release(1, EXTENT_PAGES, 2);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert(stats().retained == 1 && fake.mends == 0);
+	fill();
+	cr_assert_eq(fake.mends, 1);
+	cr_assert_eq(stats().huge, EXTENTS);
+	right();
+}
+
+Test(torn, though_the_system_refused_the_purge)
+{
+	release(0, EXTENT_PAGES, 2);
+	fake.purge_fails = true;
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert(fake.tears == 1 && stats().dirty == EXTENT_PAGES / 2);
+	right();
+	fill();
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert(fake.mends == 1 && stats().huge == EXTENTS);
+	right();
+}
+
+Test(torn, lazily_too, .init = NULL)
+{
+	start_with("thp:always,dirty_decay_ms:0,muzzy_decay_ms:10000");
+	release(0, EXTENT_PAGES, 2);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert(fake.lazy_bytes == EXTENT_SIZE / 2 && fake.purged_bytes == 0);
+	cr_assert_eq(fake.tears, 1);
+	right();
+}
+
+Test(torn, small_pages_never, .init = NULL)
+{
+	start_with("thp:never,dirty_decay_ms:0");
+	release(0, EXTENT_PAGES, 2);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	fill();
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert(fake.tears == 0 && fake.mends == 0);
+	right();
+}
+
+/* What memory moves takes along what the system was told about it. */
+Test(torn, moves_with_its_memory)
+{
+	char *from, *to;
+
+	release(0, EXTENT_PAGES, 2);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	release(1, EXTENT_PAGES, 2);
+	cr_assert_eq(stats().retained, 0);
+	from = pageheap_alloc_huge(heap, EXTENT_PAGES, EXTENT_SIZE, NULL);
+	to = pageheap_alloc_huge(heap, EXTENT_PAGES, EXTENT_SIZE, NULL);
+	cr_assert_eq(stats().huge, EXTENTS, "the block lies in what was torn");
+	cr_assert_eq(pageheap_move(to, from, EXTENT_PAGES), EXTENT_SIZE);
+	pageheap_free(from, EXTENT_PAGES);
+	right();
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert_eq(fake.mends, 1, "where it is now");
+	right();
+}
+
+/* Each is a mapping of its own, of which a process may have some 65,000. */
+Test(torn, so_many_at_the_most)
+{
+	enum { BOUND = 8192, MORE = BOUND + 10 };
+	static char *most[MORE];
+
+	for (size_t i = 0; i < MORE; i++) {
+		most[i] = pageheap_alloc(heap, EXTENT_PAGES - 1, 1, NULL);
+		cr_assert(most[i] && pageheap_alloc(heap, 1, 1, NULL));
+	}
+	for (size_t i = 0; i < MORE; i++)
+		pageheap_free(most[i], EXTENT_PAGES - 1);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert_eq(stats().dirty, 0);
+	cr_assert_eq(fake.tears, BOUND);
+	right();
+}
