@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -407,6 +409,62 @@ TEST(let_go_beside_slow_washing)
 	give_back(_metadata, fd, p, false);
 	EXPECT_LT(node_value(0, "washed") - washed, 60);
 	node_write(0, "rate", 0);
+	node_write(0, "high", high);
+	node_write(0, "low", low);
+	close(fd);
+	munmap(p, EXTENT);
+}
+
+static bool washed_are(void *arg)
+{
+	return node_value(0, "washed") >= *(long *)arg;
+}
+
+/* Run on the last CPU, which is not node 0's. */
+static bool far_away(void)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(sysconf(_SC_NPROCESSORS_CONF) - 1, &cpus);
+	return !sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+/*
+ * While another takes them as fast as they are washed: from the other node's CPUs, since the
+ * worker runs only where nobody else wants to.
+ */
+TEST(let_go_beside_busy_washing)
+{
+	long high = node_value(0, "high"), low = node_value(0, "low");
+	long washed = node_value(0, "washed") + 100;
+	int fd = dev_open(), taker;
+	char *p = dev_map(fd, 1);
+
+	node_write(0, "low", 0);
+	node_write(0, "high", 60);
+	node_write(0, "low", 60);
+	taker = fork();
+	if (!taker) {
+		char *mine = dev_map(dev_open(), 60);
+
+		while (far_away()) {
+			size_t done = 0;
+
+			dev_alloc_on(fd, mine, 60, 0, 0, &done);
+			dev_free(fd, mine, 60, NULL);
+		}
+		_exit(1);
+	}
+	/* More than there is room for, and likewise when all is over. */
+	EXPECT_TRUE(eventually(washed_are, &washed, 60));
+	give_back(_metadata, fd, p, true);
+	give_back(_metadata, fd, p, false);
+	washed = node_value(0, "washed") + 100;
+	EXPECT_TRUE(eventually(washed_are, &washed, 60));
+	EXPECT_EQ(0, kill(taker, SIGKILL));
+	child_status(taker);
+	node_write(0, "low", 0);
 	node_write(0, "high", high);
 	node_write(0, "low", low);
 	close(fd);
