@@ -35,7 +35,7 @@ all: lib modules tools man ## build everything: library, module for each kernel,
 # What every process runs comes first, so that it lies together: a small process
 # then has 64 KB of the library's text in memory and not all of it. (What libc and
 # libgcc have of it in static form comes right after.)
-LIB_FIRST := $(addprefix libuser/,malloc.c block.c tcache.c slab.c record.c kept.c large.c \
+LIB_FIRST := $(addprefix libuser/,malloc.c block.c resize.c tcache.c tcache_count.c slab.c record.c kept.c large.c \
 	arena.c arenas.c pageheap.c supply.c extent.c purge.c window.c meta.c lock.c thread.c \
 	os.c nodes.c source_anon.c decay.c limit.c conf.c)
 LIB_HEAD := $(foreach v,override prefixed,$(LIB_FIRST:libuser/%.c=$(B)/obj/$v/%.o))
@@ -70,12 +70,12 @@ $(B)/obj/prefixed/%.o: libuser/%.c Makefile | $(B)/obj/prefixed
 	$(Q)$(CC) $(LIB_CFLAGS) -DASHLAR_OVERRIDE=0 $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # A sample's stack begins at frame pointers: the doors that call something have
-# one, the fast paths only jump, and block.c between leaves the register alone.
+# one, the fast paths only jump, and block.c and resize.c between leave the register alone.
 # (Where the compiler has no such option, frame pointers are its default.)
 DOORS := malloc jemalloc override_cxx override_glibc
 $(foreach f,$(DOORS),$(B)/obj/override/$f.o $(B)/obj/prefixed/$f.o): \
 	LIB_CFLAGS += -fno-omit-frame-pointer -momit-leaf-frame-pointer
-$(B)/obj/override/block.o $(B)/obj/prefixed/block.o: LIB_CFLAGS += $(shell \
+$(foreach f,block resize,$(B)/obj/override/$f.o $(B)/obj/prefixed/$f.o): LIB_CFLAGS += $(shell \
 	echo 'int x;' | $(CC) -Werror -ffixed-rbp -S -o /dev/null -x c - >/dev/null 2>&1 && echo -ffixed-rbp)
 
 # The export maps say what is public.

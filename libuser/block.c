@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf.h"
+#include "fill.h"
 #include "guard.h"
 #include "large.h"
 #include "prof.h"
@@ -51,8 +52,6 @@ void block_foreign(const char *call, const void *p)
 		  call, p);
 }
 
-_Atomic size_t block_zero_reallocs;
-
 void block_no_memory(size_t size)
 {
 	if (conf.xmalloc)
@@ -74,33 +73,15 @@ bool block_live(const char *call, const void *p, struct block *b)
 	return false;
 }
 
-/* --- options zero, junk and redzone: only where no cache is, so that the fast paths know nothing of them --- */
+/* --- allocation --------------------------------------------------------------------- */
 
-/* Bytes [@from, @to) of @p are new; *@zeroed is whether they read as zero. */
-static noinline void fill_new(char *p, size_t from, size_t to, bool *zeroed)
-{
-	if (conf.zero && !*zeroed) {
-		memset(p + from, 0, to - from);
-		*zeroed = true;
-	} else if (!conf.zero && (conf.junk == JUNK_BOTH || conf.junk == JUNK_ALLOC)) {
-		memset(p + from, 0xa5, to - from);
-		*zeroed = false;
-	}
-}
-
-/* All of the new block @p, which may be NULL. */
+/* Options zero and junk: all of the new block @p, which may be NULL. */
 static void filled(void *p, bool *zeroed)
 {
 	struct block b;
 
 	if (p && conf_fills() && block_find(p, &b))
 		fill_new(p, 0, b.size, zeroed);
-}
-
-/* What a request of @size takes. */
-static size_t with_redzone(size_t size)
-{
-	return conf.redzone ? size + REDZONE : size;
 }
 
 static void set_redzone(void *p, size_t size)
@@ -111,37 +92,11 @@ static void set_redzone(void *p, size_t size)
 		redzone_set(b.w, p, b.size, size);
 }
 
-/* The last look at a block. */
-static void look_freed(void *p, const struct block *b)
-{
-	if (conf.redzone) {
-		redzone_check("free", b->w, p, b->size);
-		redzone_forget(b->w, p);
-	}
-	if (conf.junk == JUNK_BOTH || conf.junk == JUNK_FREE)
-		memset(p, 0x5a, b->size);
-}
-
-/* --- allocation --------------------------------------------------------------------- */
-
 static void *small_direct(struct arena *a, unsigned int class)
 {
 	void *p;
 
 	return arena_fill(a, class, &p + 1, 1) ? p : NULL;
-}
-
-/*
- * Count a request on the slow path. Below zero: the fast path did, and left the rest to
- * us. True: it is event()'s turn.
- */
-static inline bool countdown(struct tcache *t, size_t size)
-{
-	if (unlikely(t->disabled))
-		return false;
-	if (t->countdown >= 0)
-		t->countdown -= (int64_t)size;
-	return unlikely(t->countdown < 0);
 }
 
 /*
@@ -157,11 +112,6 @@ static noinline void *event(struct tcache *t, size_t align, size_t size, bool *z
 	prof_tick(t);
 	return due ? prof_alloc(t, due, align, size, zeroed, frame) : NULL;
 }
-
-/* What is passed to it: each function that calls this one gets a frame pointer of its own. */
-#define FRAME	__builtin_frame_address(0)
-/* At the end of such a function: what comes before is a call, and no jump out of the frame. */
-#define KEEP_FRAME()	__asm__ volatile("" : : : "memory")
 
 /* The class nearest to @class, and at most LARGE_ABOVE above, whose stack holds a block; 0: none. */
 static inline __attribute__((always_inline)) size_t large_nearest(const struct tcache *t, size_t class)
@@ -277,7 +227,7 @@ static inline __attribute__((always_inline)) void *block_alloc_framed(size_t siz
 
 	if (unlikely(t->disabled))
 		return alloc_uncached(t, 1, size, false);
-	if (unlikely(countdown(t, size))) {
+	if (unlikely(tcache_countdown(t, size))) {
 		p = event(t, 1, size, NULL, frame);
 		if (p)
 			return p;
@@ -334,7 +284,7 @@ void *block_alloc_aligned(size_t align, size_t size)
 		return alloc_uncached(t, align, size, false);
 	if (align <= PAGE_SIZE)
 		return block_alloc(size_for_align(align, size));
-	if (countdown(t, size))
+	if (tcache_countdown(t, size))
 		p = event(t, align, size, NULL, FRAME);
 	return p ? p : large_fresh(t, max(size, LARGE_MIN), align, NULL);
 }
@@ -350,7 +300,7 @@ void *block_alloc_zeroed(size_t size)
 		return alloc_uncached(t, 1, size, true);
 	if (size <= SMALL_MAX)
 		p = block_alloc(size);
-	else if (countdown(t, size))
+	else if (tcache_countdown(t, size))
 		p = event(t, 1, size, &zeroed, FRAME);
 	if (!p && size > SMALL_MAX)
 		p = large(t, size, &zeroed);
@@ -368,12 +318,12 @@ void *block_alloc_from(struct arena *a, size_t align, size_t size, bool zero)
 
 	if (size > SIZE_LIMIT)
 		return NULL;
-	size = with_redzone(size);
+	size = redzone_with(size);
 	if (align <= PAGE_SIZE)
 		size = size_for_align(max(align, (size_t)1), size);
 	if (size > SIZE_LIMIT)
 		return NULL;
-	if (countdown(t, size))
+	if (tcache_countdown(t, size))
 		p = event(t, max(align, (size_t)1), size, &zeroed, FRAME);
 	if (p)
 		;	/* from this thread's arena: a sample's place says nothing */
@@ -393,7 +343,7 @@ size_t block_good_size(size_t align, size_t size)
 	if (size > SIZE_LIMIT || align > SIZE_LIMIT)
 		return 0;
 	if (unlikely(conf.redzone))
-		return sizeclass_round(with_redzone(size)) ? max(size, (size_t)1) : 0;
+		return sizeclass_round(redzone_with(size)) ? max(size, (size_t)1) : 0;
 	if (align <= PAGE_SIZE)
 		return sizeclass_round(size_for_align(max(align, (size_t)1), size));
 	return sizeclass_round(max(size, LARGE_MIN));
@@ -409,7 +359,7 @@ static void free_span(struct tcache *t, void *p, const struct block *b)
 	if (!t->disabled)
 		t->net -= (int64_t)b->size;
 	else
-		look_freed(p, b);
+		fill_freed(p, b->w, b->size);
 	if (b->class == CLASS_HUGE)
 		huge_free(p);
 	else
@@ -421,7 +371,7 @@ static void free_span(struct tcache *t, void *p, const struct block *b)
 static void free_small(struct tcache *t, void *p, const struct block *b)
 {
 	if (unlikely(t->disabled)) {
-		look_freed(p, b);
+		fill_freed(p, b->w, b->size);
 		arena_flush(NULL, b->class, &p, 1);
 		return;
 	}
@@ -539,135 +489,4 @@ void block_free_direct(void *p)
 	else
 		b.class <= CLASS_SMALL_LAST ? free_small(&ash_dead, p, &b) :
 					      free_span(&ash_dead, p, &b);
-}
-
-/* --- realloc ---------------------------------------------------------------------------- */
-
-/* @found: what @p is. */
-static size_t resize(void *p, const struct block *found, size_t size, size_t extra, bool zero)
-{
-	struct block b = *found;
-	size_t want = size > SIZE_LIMIT - extra ? SIZE_LIMIT : size + extra;
-	bool zeroed;
-
-	if (b.class <= CLASS_SMALL_LAST || b.class == CLASS_SAMPLED)
-		return b.size;
-	if (!large_resize(p, b.class, want, &zeroed) &&
-	    (!extra || b.size >= size || !large_resize(p, b.class, size, &zeroed)))
-		return b.size;
-	size = b.size;
-	block_find(p, &b);
-	if (!ash_tls->disabled)
-		ash_tls->net += (int64_t)b.size - (int64_t)size;
-	if (conf_fills() && b.size > size)
-		fill_new(p, size, b.size, &zeroed);
-	if (zero && !zeroed && b.size > size)
-		memset((char *)p + size, 0, b.size - size);
-	return b.size;
-}
-
-/* Under option redzone; @had: the usable bytes so far. */
-static noinline size_t resize_guarded(void *p, size_t had, size_t size, size_t extra, bool zero)
-{
-	bool zeroed = false;
-	size_t room, now;
-	struct block b;
-
-	block_find(p, &b);
-	room = resize(p, &b, with_redzone(size), extra, false);
-	if (room < with_redzone(size))
-		return had;
-	now = min(size + extra, room - REDZONE);
-	if (now > had) {
-		fill_new(p, had, now, &zeroed);
-		if (zero && !zeroed)
-			memset((char *)p + had, 0, now - had);
-	}
-	set_redzone(p, now);
-	return now;
-}
-
-size_t block_resize(void *p, size_t size, size_t extra, bool zero)
-{
-	struct block b;
-
-	if (!block_live("realloc", p, &b))
-		return 0;
-	if (unlikely(conf.redzone))
-		return resize_guarded(p, b.size, size, extra, zero);
-	return resize(p, &b, size, extra, zero);
-}
-
-/* Would @size fit in a block of @have bytes without wasting half of it? */
-static bool fits(size_t size, size_t have)
-{
-	return size <= have && size >= have / 2;
-}
-
-/* To a profile a block that changed its size in place is a new one. */
-static noinline void resized(void *p, size_t size)
-{
-	struct tcache *t = ash_tls;
-
-	if (countdown(t, size) && tcache_event(t))
-		prof_adopt(t, p, size, FRAME);
-	KEEP_FRAME();
-}
-
-void block_move(void *to, void *from, size_t size)
-{
-	size_t moved = large_move(to, from, size);
-
-	memcpy((char *)to + moved, (char *)from + moved, size - moved);
-}
-
-/* A new block of @size bytes for what @p has of its @had; without memory, @p if that is enough. */
-static inline void *elsewhere(void *p, size_t had, size_t size)
-{
-	void *q = fast_malloc(size);
-
-	if (!q)
-		return size <= had ? p : NULL;
-	block_move(q, p, min(size, had));
-	fast_free(p);
-	return q;
-}
-
-/* Under option redzone: where it lies if the room is neither too small nor twice too large. */
-static noinline void *realloc_guarded(void *p, size_t size)
-{
-	struct block live, b;
-
-	if (!block_live("realloc", p, &live) || !block_find(p, &b))
-		return NULL;
-	if (b.class > CLASS_SMALL_LAST)
-		b.size = resize(p, &b, with_redzone(size), 0, false);
-	if (fits(with_redzone(size), b.size)) {
-		resize_guarded(p, live.size, size, 0, false);
-		return p;
-	}
-	return elsewhere(p, live.size, size);
-}
-
-void *block_realloc(void *p, size_t size)
-{
-	struct block b;
-
-	if (unlikely(conf.redzone))
-		return realloc_guarded(p, size);
-	if (unlikely(!block_find(p, &b))) {
-		block_foreign("realloc", p);
-		return NULL;
-	}
-	if (b.class <= CLASS_SMALL_LAST || b.class == CLASS_SAMPLED) {
-		if (fits(size, b.size))
-			return p;
-	} else if (sizeclass_round(size) == b.size) {
-		return p;
-	} else if (resize(p, &b, size, 0, false) != b.size) {
-		if (unlikely(prof_sampling()))
-			resized(p, size);
-		return p;
-	}
-	return elsewhere(p, b.size, size);
 }

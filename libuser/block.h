@@ -33,10 +33,6 @@ void *block_alloc(size_t size);
 /* Aligned to @align, a power of two. */
 void *block_alloc_aligned(size_t align, size_t size);
 void *block_alloc_zeroed(size_t size);
-void *block_realloc(void *p, size_t size);
-
-/* @size bytes of block @from to block @to, by mappings as far as can be; @from is to be freed next. */
-void block_move(void *to, void *from, size_t size);
 
 /* Same, from @a and past the thread's cache if @a is given; @align at least 1. */
 void *block_alloc_from(struct arena *a, size_t align, size_t size, bool zero);
@@ -44,17 +40,8 @@ void *block_alloc_from(struct arena *a, size_t align, size_t size, bool zero);
 /* Free past the cache. */
 void block_free_direct(void *p);
 
-/*
- * Grow or shrink without moving, to at least @size and at best @size + @extra
- * bytes. Returns the usable size afterwards, whatever came of it.
- */
-size_t block_resize(void *p, size_t size, size_t extra, bool zero);
-
 /* There is none for @size bytes: the end, if option xmalloc says so. */
 void block_no_memory(size_t size);
-
-/* Calls of realloc() with a block and size 0, which are frees; relaxed. */
-extern _Atomic size_t block_zero_reallocs;
 
 /* Usable bytes that a request of @size aligned to @align would get; 0: impossible. */
 size_t block_good_size(size_t align, size_t size);

@@ -6,10 +6,10 @@
 #include <stdatomic.h>
 
 #include "ashlar.h"
-#include "block.h"
 #include "filter.h"
 #include "os.h"
 #include "report.h"
+#include "resize.h"
 #include "smaps.h"
 #include "stats.h"
 

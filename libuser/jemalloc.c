@@ -16,7 +16,7 @@
 
 #include "alias.h"
 #include "arenas.h"
-#include "block.h"
+#include "resize.h"
 
 /* The alignment asked for, 1 if none was. */
 static size_t flags_align(int flags)

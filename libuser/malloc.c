@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "alias.h"
-#include "block.h"
 #include "conf.h"
 #include "large.h"
+#include "resize.h"
 
 /* What came of a request of @size bytes. */
 static void *or_enomem(void *p, size_t size)

@@ -35,7 +35,7 @@ void prof_init(void);
 void prof_start(void);
 
 /*
- * For block.c. @due: kinds, as tcache_event() says. @frame: a frame pointer whose caller is
+ * For block.c and resize.c. @due: kinds, as tcache_event() says. @frame: a frame pointer whose caller is
  * the program's, or one of ours with a frame pointer. NULL: serve it as any other.
  */
 void *prof_alloc(struct tcache *t, unsigned int due, size_t align, size_t size, bool *zeroed,
@@ -74,5 +74,10 @@ const char *prof_thread_name(struct tcache *t);
 /* Around fork. */
 void prof_prefork(void);
 void prof_postfork(bool child);
+
+/* The frame that is passed to these: each function that writes it gets a frame pointer of its own. */
+#define FRAME	__builtin_frame_address(0)
+/* At the end of such a function: what comes before is a call, and no jump out of the frame. */
+#define KEEP_FRAME()	__asm__ volatile("" : : : "memory")
 
 #endif /* ASHLAR_PROF_H */

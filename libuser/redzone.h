@@ -8,16 +8,23 @@
  *					0: no live block does
  *
  * A word belongs to whoever owns the block. Blocks of at least 16 bytes begin at multiples of 16,
- * so no two share a word. Nothing here is called without the option.
+ * so no two share a word. Nothing else here is called without the option.
  */
 #ifndef ASHLAR_REDZONE_H
 #define ASHLAR_REDZONE_H
 
+#include "conf.h"
 #include "window.h"
 
 #define REDZONE		((size_t)16)
 /* Bytes behind the end that are looked at; a large block may have more. */
 #define REDZONE_MOST	((size_t)4096)
+
+/* What a request of @size takes; without the option @size. */
+static inline size_t redzone_with(size_t size)
+{
+	return conf.redzone ? size + REDZONE : size;
+}
 
 /* The block @p of @room bytes holds @size <= room - REDZONE from now on. */
 void redzone_set(const struct window *w, void *p, size_t room, size_t size);

@@ -23,6 +23,7 @@
 #include "conf.h"
 #include "lock.h"
 #include "report.h"
+#include "rundir.h"
 #include "stats.h"
 
 /* Out of the way of programs that expect the lowest free number. */
@@ -300,34 +301,6 @@ static void serve_one(int fd)
 
 /* --- the socket -------------------------------------------------------------------------- */
 
-/* @dir is ours alone: made here, or found to be. No one else can replace it then. */
-static bool own_directory(const char *dir)
-{
-	struct stat st;
-
-	if (mkdir(dir, 0700) && errno != EEXIST)
-		return false;
-	return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
-	       (st.st_mode & 077) == 0;
-}
-
-static bool choose_directory(char *dir, size_t size)
-{
-	const char *run = secure_getenv("XDG_RUNTIME_DIR");
-
-	if (run && *run == '/' && strlen(run) < size - 32) {
-		ash_format(dir, size, "%s/ashlar", run);
-		if (own_directory(dir))
-			return true;
-	}
-	if (geteuid() == 0 && own_directory("/run/ashlar")) {
-		ash_format(dir, size, "/run/ashlar");
-		return true;
-	}
-	ash_format(dir, size, "/tmp/ashlar-%u", (unsigned int)geteuid());
-	return own_directory(dir);
-}
-
 /* Under path_lock. */
 static int make_listener(void)
 {
@@ -336,7 +309,7 @@ static int make_listener(void)
 	struct stat st;
 	int fd, high;
 
-	if (!choose_directory(dir, sizeof(dir))) {
+	if (!rundir_choose(dir, sizeof(dir))) {
 		ash_warn("option ctl_socket: %s is not a directory of this user alone (mode 0700)",
 			 dir);
 		return -1;

@@ -171,6 +171,19 @@ void tcache_gc(struct tcache *t);
  */
 void tcache_count(struct tcache *t);
 
+/*
+ * Count a request on the slow path. Below zero: the fast path did, and left the rest to
+ * us. True: it is tcache_event()'s turn.
+ */
+static inline bool tcache_countdown(struct tcache *t, size_t size)
+{
+	if (unlikely(t->disabled))
+		return false;
+	if (t->countdown >= 0)
+		t->countdown -= (int64_t)size;
+	return unlikely(t->countdown < 0);
+}
+
 /* The countdown ran out: decay's tick. A bit for each kind of sample (sample.h) that is due. */
 unsigned int tcache_event(struct tcache *t);
 

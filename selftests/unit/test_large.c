@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* Blocks of spans: made, resized in place, given back. */
 #include "ashlar.h"
-#include "block.h"
 #include "fake.h"
 #include "fast.h"
 #include "large.h"
+#include "resize.h"
 
 static struct pageheap *heap;
 
