@@ -52,6 +52,7 @@ static bool anon_purge_lazy(const struct source_range *ranges, unsigned int n)
 static void anon_tear(char *addr, size_t len)
 {
 	os_thp(addr, len, false);
+	atomic_fetch_add_explicit(&source_purge_calls, 1, memory_order_relaxed);
 }
 
 /* Whenever khugepaged comes to it: nobody waits for a copy of 2 MB. */

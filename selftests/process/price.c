@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What one call of malloc or free pays for others' frees: bursts whose leftovers lie in every
+ * other page, with pauses in which all of it becomes due, and after each call the system calls
+ * that gave memory back are counted. The bound is Documentation/limits.md's.
+ */
+#include "check.h"
+
+__attribute__((weak)) int mallctl(const char *name, void *old, size_t *oldlen, void *new,
+				  size_t newlen);
+
+/* Four batches of 64 ranges and one more each; on the device mending, and what is handed out. */
+enum { BLOCKS = 3000, ROUNDS = 3, BOUND = 4 * 65 + 2 };
+
+static char *block[BLOCKS];
+static size_t calls, dearest, total;
+
+static size_t purge_calls(void)
+{
+	size_t value, len = sizeof(value);
+
+	CHECK(!mallctl("epoch", NULL, NULL, &(uint64_t){ 1 }, sizeof(uint64_t)));
+	CHECK(!mallctl("source.purge_calls", &value, &len, NULL, 0));
+	return value;
+}
+
+static void look(void)
+{
+	size_t now = purge_calls(), price = now - calls;
+
+	calls = now;
+	total += price;
+	if (price > dearest)
+		dearest = price;
+}
+
+int main(void)
+{
+	const char *seed = getenv("SEED");
+	unsigned long long state = seed ? strtoull(seed, NULL, 0) : (unsigned int)getpid() * 2654435761u | 1;
+
+	guard(240);
+	printf("SEED=%llu\n", state);
+	calls = purge_calls();
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int i = 0; i < BLOCKS; i++) {
+			state = state * 6364136223846793005u + 1442695040888963407u;
+			if (block[i])
+				continue;
+			block[i] = malloc(4 * KB + (state >> 33) % (12 * KB));
+			CHECK(block[i]);
+			block[i][0] = 1;
+			look();
+		}
+		/* All that was freed before is due. */
+		usleep(400000);
+		for (int i = 0; i < BLOCKS; i++) {
+			state = state * 6364136223846793005u + 1442695040888963407u;
+			if (!((state >> 33) % 4))
+				continue;
+			free(block[i]);
+			block[i] = NULL;
+			look();
+		}
+		usleep(400000);
+	}
+	printf("at most %zu system calls in one call of malloc or free, %zu in all\n", dearest, total);
+	CHECK(total > 0, "nothing was given back");
+	CHECK(dearest <= BOUND, "one call made %zu system calls to give memory back", dearest);
+	return 0;
+}
