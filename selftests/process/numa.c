@@ -99,6 +99,24 @@ static void drop(struct set *s)
 	s->n = 0;
 }
 
+/*
+ * Which nodes @n pages are on. What decay moves while it gives back the pages beside it is mapped
+ * when it is next touched.
+ */
+static void ask(void **pages, int *nodes, unsigned int n)
+{
+	unsigned int missing = 1;
+
+	for (int tries = 0; missing && tries < 100; tries++) {
+		missing = 0;
+		for (unsigned int k = 0; k < n; k++)
+			(void)*(volatile char *)pages[k];
+		CHECK(!syscall(SYS_move_pages, 0, (unsigned long)n, pages, NULL, nodes, 0));
+		for (unsigned int k = 0; k < n; k++)
+			missing += nodes[k] == -ENOENT;
+	}
+}
+
 /* Pages of the blocks, by node. */
 static size_t count(const struct set *s, size_t on[NODES])
 {
@@ -114,7 +132,7 @@ static size_t count(const struct set *s, size_t on[NODES])
 
 		do {
 			if (n == 512 || (i == s->n && n)) {
-				CHECK(!syscall(SYS_move_pages, 0, (unsigned long)n, pages, NULL, nodes, 0));
+				ask(pages, nodes, n);
 				for (unsigned int k = 0; k < n; k++) {
 					CHECK(nodes[k] >= 0 && nodes[k] < NODES, "page %p: %d", pages[k],
 					      nodes[k]);
