@@ -325,14 +325,14 @@ RARE static noinline void mend(struct pageheap *h, unsigned int most)
 			extent_mend(h, e);
 			continue;
 		}
-		/* Pages come and go meanwhile; the extent stays, with purge_lock held. */
+		/* Pages come and go meanwhile; the extent stays, with purge_lock held, unless it moved. */
 		lock_drop(&h->lock);
 		whole = e->source->mend(extent_addr(e), EXTENT_SIZE);
 		lock_take(&h->lock);
-		if (whole)
-			extent_mend(h, e);
-		else
+		if (!whole)
 			refused[n++] = e;
+		else if (e->state == EXTENT_LIVE)
+			extent_mend(h, e);
 	}
 	while (n)
 		extent_mend_later(h, refused[--n]);

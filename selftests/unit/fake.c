@@ -227,6 +227,8 @@ static bool anon_mend(char *addr, size_t len)
 {
 	wrong_unless(*owner_of(addr) == ANON && len == EXTENT_SIZE);
 	fake.mends++;
+	if (fake.during_mend)
+		fake.during_mend(addr);
 	return true;
 }
 

@@ -33,6 +33,7 @@ struct fake {
 	/* Called while pages are on their way back: no lock is held then. */
 	void (*during_purge)(const struct source_range *ranges, unsigned int n);
 	void (*during_punch)(char *extent, const struct bits *pages);
+	void (*during_mend)(char *extent);
 	/* Counted. */
 	size_t punches, punched_pages, mends, tears;
 	size_t commits, purges, purged_ranges, purged_bytes;

@@ -167,11 +167,11 @@ Test(torn, small_pages_never, .init = NULL)
 	right();
 }
 
-/* What memory moves takes along what the system was told about it. */
-Test(torn, moves_with_its_memory)
-{
-	char *from, *to;
+static char *from, *to;
 
+/* A huge block in what was torn moves. */
+static void move(void)
+{
 	release(0, EXTENT_PAGES, 2);
 	purge_heap(heap, fake.now, PURGE_DECAY);
 	release(1, EXTENT_PAGES, 2);
@@ -180,6 +180,34 @@ Test(torn, moves_with_its_memory)
 	to = pageheap_alloc_huge(heap, EXTENT_PAGES, EXTENT_SIZE, NULL);
 	cr_assert_eq(stats().huge, EXTENTS, "the block lies in what was torn");
 	cr_assert_eq(pageheap_move(to, from, EXTENT_PAGES), EXTENT_SIZE);
+}
+
+static void free_it(char *extent)
+{
+	if (extent == from)
+		pageheap_free(from, EXTENT_PAGES);
+}
+
+/* A moved block's extent loses its memory when the block is freed, by whoever does. */
+Test(torn, gone_while_it_is_mended)
+{
+	move();
+	fake.during_mend = free_it;
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert_eq(fake.mends, 2);
+	cr_assert(stats().retained == 1 && stats().huge == EXTENTS);
+	right();
+	/* And is a whole one when it comes back. */
+	fake.during_mend = NULL;
+	fill();
+	cr_assert(stats().retained == 0 && stats().huge == EXTENTS + 1);
+	right();
+}
+
+/* What memory moves takes along what the system was told about it. */
+Test(torn, moves_with_its_memory)
+{
+	move();
 	pageheap_free(from, EXTENT_PAGES);
 	right();
 	purge_heap(heap, fake.now, PURGE_DECAY);
