@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * In a guest, whose khugepaged is made to hurry: a burst on huge pages of anonymous memory leaves
+ * In a guest whose khugepaged hurries (`each` sees to that): a burst on huge pages of anonymous memory leaves
  * a few blocks in each extent, and what was given back between them stays given back. khugepaged
  * makes a huge page of one resident page and 511 holes where nobody tells it not to: a mapping of
  * this program's own shows that it came by.
@@ -14,16 +14,6 @@
 enum { BLOCKS = 24000, SIZE = 4096, KEEP = 10 };
 
 static unsigned char *block[BLOCKS];
-
-static void set(const char *knob, const char *value)
-{
-	char path[128];
-	FILE *f;
-
-	snprintf(path, sizeof(path), KNOBS "%s", knob);
-	f = fopen(path, "w");
-	CHECK(f && fputs(value, f) >= 0 && !fclose(f), "%s", path);
-}
 
 static size_t count(const char *knob)
 {
@@ -93,9 +83,6 @@ int main(void)
 	size_t full, left, later;
 
 	guard(240);
-	set("scan_sleep_millisecs", "20");
-	set("alloc_sleep_millisecs", "20");
-	set("pages_to_scan", "65536");
 	for (int i = 0; i < BLOCKS; i++) {
 		block[i] = malloc(SIZE);
 		CHECK(block[i]);
