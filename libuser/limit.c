@@ -135,6 +135,11 @@ size_t limit_dirty(size_t pages, uint64_t now)
 
 #define LOOK_MS		100
 #define AMPLE		(64 * MB)
+/*
+ * What a grant takes beside itself, and what is known no better: page tables, charges that CPUs
+ * hold in advance (64 pages each), page cache that is in use and does not go.
+ */
+#define BESIDE		MB
 
 /* An eighth of the machine is left for others, who were promised theirs. */
 static size_t system_left(void)
@@ -160,7 +165,7 @@ bool limit_system_grants(size_t bytes)
 		have = system_left();
 		atomic_store_explicit(&next_look, now + LOOK_MS, memory_order_relaxed);
 	}
-	if (have < bytes)
+	if (have < bytes + BESIDE)
 		return false;
 	atomic_store_explicit(&left, have == SIZE_MAX ? have : have - bytes, memory_order_relaxed);
 	return true;

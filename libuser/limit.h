@@ -99,7 +99,8 @@ size_t limit_dirty(size_t pages, uint64_t now);
 
 /*
  * Can the cgroup, and with overcommit_memory = 2 the machine, have @bytes more without an OOM kill?
- * Asked where the device refused, and under that policy before it is asked: its memory is not in
+ * Asked before the device, whose last extent would leave the cgroup nothing for what else is
+ * charged, and where it refused; under that policy because its memory is not in
  * the kernel's sum of what was promised. The answer of a moment ago serves again while there is
  * ample room. No lock needed.
  */

@@ -106,7 +106,8 @@ static bool commit_alike(struct pageheap *h, struct extent *e, size_t n)
 		huge = e->huge;
 	if (huge && !limit_grants(h, n * EXTENT_PAGES))
 		return false;
-	if (s == &source_device && os_strict_commit() && !limit_system_grants(n << EXTENT_SHIFT))
+	/* The last of a cgroup's memory would leave nothing for maps and page tables: an OOM kill. */
+	if (s == &source_device && !limit_system_grants(n << EXTENT_SHIFT))
 		return false;
 	if (extent_index(e) + n == w->grown >> EXTENT_SHIFT)
 		room = w->size - w->grown;
