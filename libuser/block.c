@@ -141,20 +141,19 @@ static inline __attribute__((always_inline)) void *large_pop(struct tcache *t, s
 	return p;
 }
 
-/* No stack has a block for the large @size of @class: a kept span, or the long way. */
+/* No stack has a block for the large @size of @class, which is counted: a kept span, or the long way. */
 static noinline void *large_kept(size_t size, struct tcache *t, size_t class)
 {
 	void *p;
 
 	/* A thread that moved has its new node's, by way of large_fresh(). */
-	if (unlikely(!t->large_max || t->countdown < (int64_t)size || *t->cpu_word != t->cpu))
-		return slow_malloc(size);
-	p = large_take_kept(t->arena->heap, (unsigned int)class);
-	if (unlikely(!p))
-		return slow_malloc(size);
-	t->countdown -= (int64_t)size;
-	t->net += sizeclass_bytes[t->classes[((uintptr_t)p - t->base) >> PAGE_SHIFT]];
-	return p;
+	if (likely(t->large_max && *t->cpu_word == t->cpu)) {
+		p = large_take_kept(t->arena->heap, class, &t->net);
+		if (likely(p))
+			return p;
+	}
+	t->countdown += (int64_t)size;
+	return slow_malloc(size);
 }
 
 void *mid_malloc(size_t size)
@@ -170,13 +169,11 @@ void *mid_malloc(size_t size)
 	if (unlikely(size > LARGE_MAX))
 		return slow_malloc(size);
 	class = sizeclass_large(size);
-	from = large_nearest(t, class);
-	if (unlikely(!from))
-		return large_kept(size, t, class);
 	t->countdown -= (int64_t)size;
 	if (unlikely(t->countdown < 0))
 		return slow_malloc(size);
-	return large_pop(t, from);
+	from = large_nearest(t, class);
+	return likely(from) ? large_pop(t, from) : large_kept(size, t, class);
 }
 
 /* A large block from @a: the node's, or where it may be reset the arena's own. */
@@ -345,8 +342,11 @@ size_t block_good_size(size_t align, size_t size)
 	if (unlikely(conf.redzone))
 		return sizeclass_round(redzone_with(size)) ? max(size, (size_t)1) : 0;
 	if (align <= PAGE_SIZE)
-		return sizeclass_round(size_for_align(max(align, (size_t)1), size));
-	return sizeclass_round(max(size, LARGE_MIN));
+		size = size_for_align(max(align, (size_t)1), size);
+	if (size <= SMALL_MAX && align <= PAGE_SIZE)
+		return sizeclass_round(size);
+	/* So much is sure; a block that comes from a cache has more. */
+	return size > SIZE_LIMIT ? 0 : round_up(max(size, LARGE_MIN), PAGE_SIZE);
 }
 
 /* --- free ----------------------------------------------------------------------------- */
@@ -398,7 +398,7 @@ static noinline void large_lend(void *p, struct tcache *t, size_t class)
 		slow_free(p);
 }
 
-/* After tcache_refused() said so: the long way counts the block itself, and looks at decay. */
+/* GC or decay is due, or the heap's lock is taken: the long way counts the block itself, and looks at decay. */
 static noinline void large_gc(void *p, struct tcache *t, size_t class)
 {
 	t->net += sizeclass_bytes[class];
@@ -415,10 +415,9 @@ void full_free(void *p, struct tcache *t, size_t class)
 		slow_free(p);
 	else if (t->large_room >= sizeclass_bytes[class] || (top && top[-1] == p))
 		large_lend(p, t, class);
-	else if (unlikely(tcache_refused(t, class)))
+	else if (unlikely(tcache_refused(t, class) ||
+			  !large_free_home(t->arena->heap, p, ((uintptr_t)p - t->base) >> PAGE_SHIFT, class)))
 		large_gc(p, t, class);
-	else
-		large_free_home(t->arena->heap, p, (unsigned int)class);
 }
 
 void slow_free(void *p)

@@ -13,6 +13,7 @@
 
 #define PAGEHEAP_WINDOWS	32
 #define NLARGE			(CLASS_HUGE - CLASS_LARGE_FIRST + 1)
+#define KEPT_LISTS		(NLARGE + 2)	/* by class, and as many as are looked at above the last */
 
 /* Counters in pages unless said otherwise. Guarded by the heap's lock. */
 struct pageheap_stats {
@@ -62,7 +63,7 @@ struct pageheap {
 	size_t breath;			/* pages, see purge.c */
 	_Atomic size_t active_seen;	/* stats.active, for those without the lock */
 	_Atomic size_t purgeable_seen;	/* purgeable() of this heap, likewise, when an extent was settled last */
-	uint32_t kept[NLARGE];		/* lists of kept spans: see kept.h */
+	uint32_t kept[KEPT_LISTS];	/* lists of kept spans: see kept.h */
 	size_t kept_pages;
 	struct limit_try *limit_try;	/* of the allocation under way: see limit.h */
 	size_t limit_noted;		/* pages of this heap in ash_limit.total */

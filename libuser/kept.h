@@ -22,37 +22,39 @@
 
 /* A request may be served by a kept span of one of so many classes above its own. */
 #define KEPT_ABOVE	2u
+_Static_assert(KEPT_ABOVE == KEPT_LISTS - NLARGE, "the lists above the last class stay empty");
 
 /* Pages that may be kept beyond a quarter of what is in use. */
 #define KEPT_PAGES	256
 
-/* A span of large @class, not zeroed: its page in the home window; 0 if none is kept. */
-static inline size_t kept_pop(struct pageheap *h, unsigned int class)
+/* A span of large @class, not zeroed: its page in @w, the home window; 0 if none is kept. */
+static inline size_t kept_pop(struct pageheap *h, struct window *w, size_t class)
 {
 	uint32_t *head = &h->kept[class - CLASS_LARGE_FIRST];
-	uint32_t page = *head;
+	size_t page = *head;
 
 	if (!page)
 		return 0;
-	*head = window_spans(h->windows[0])[page];
+	*head = window_spans(w)[page];
 	h->kept_pages -= sizeclass_bytes[class] >> PAGE_SHIFT;
 	return page;
 }
 
 /* The same of the class nearest to *@class, and at most KEPT_ABOVE above; said there. */
-static inline size_t kept_pop_near(struct pageheap *h, unsigned int *class)
+static inline size_t kept_pop_near(struct pageheap *h, struct window *w, size_t *class)
 {
-	size_t page = 0;
+	size_t c = *class, page;
 
-	for (unsigned int c = *class, last = min(c + KEPT_ABOVE, CLASS_LARGE_LAST); c <= last && !page; c++) {
-		page = kept_pop(h, c);
+	if (!h->kept[c - CLASS_LARGE_FIRST] && !h->kept[++c - CLASS_LARGE_FIRST])
+		c++;
+	page = kept_pop(h, w, c);
+	if (page)
 		*class = c;
-	}
 	return page;
 }
 
-/* Keep the span at @page of the home window, of large @class; false: it has to be joined. */
-static inline bool kept_push(struct pageheap *h, size_t page, unsigned int class)
+/* Keep the span at @page of @w, the home window, of large @class; false: it has to be joined. */
+static inline bool kept_push(struct pageheap *h, struct window *w, size_t page, size_t class)
 {
 	size_t pages = sizeclass_bytes[class] >> PAGE_SHIFT;
 	uint32_t *head = &h->kept[class - CLASS_LARGE_FIRST];
@@ -61,7 +63,7 @@ static inline bool kept_push(struct pageheap *h, size_t page, unsigned int class
 	if (unlikely(!page || !h->decay.ms ||
 		     h->kept_pages + pages > (h->stats.active - h->kept_pages) / 4 + KEPT_PAGES))
 		return false;
-	window_spans(h->windows[0])[page] = *head;
+	window_spans(w)[page] = *head;
 	*head = (uint32_t)page;
 	h->kept_pages += pages;
 	return true;

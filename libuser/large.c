@@ -12,9 +12,23 @@ static void mark(const void *p, unsigned int class, size_t pages)
 	window_spans(w)[page] = (uint32_t)pages;
 }
 
-static void count(_Atomic size_t *counters, unsigned int class)
+/* Where a block of @pages is counted: by its size, whatever the maps call it. */
+static unsigned int class_of_pages(size_t pages)
 {
-	atomic_fetch_add_explicit(&counters[class - CLASS_LARGE_FIRST], 1, memory_order_relaxed);
+	return pages <= LARGE_MAX >> PAGE_SHIFT ? sizeclass_large(pages << PAGE_SHIFT) : CLASS_HUGE;
+}
+
+/*
+ * Do blocks of large @class come back (a quarter did)? Where they do, one has all of its class,
+ * for it will serve other requests. While a program only allocates, it has the pages that were
+ * asked for: on a huge page the rest would be resident, and never used.
+ */
+static bool comes_back(const struct pageheap *h, unsigned int class)
+{
+	unsigned int k = class - CLASS_LARGE_FIRST;
+
+	return atomic_load_explicit(&h->large_gone[k], memory_order_relaxed) >
+	       atomic_load_explicit(&h->large_made[k], memory_order_relaxed) / 4;
 }
 
 static void *huge_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed)
@@ -28,8 +42,25 @@ static void *huge_alloc(struct pageheap *h, size_t size, size_t align, bool *zer
 	if (p) {
 		window_spans(window_of(p))[window_page(window_of(p), p) + 1] = 0;
 		mark(p, CLASS_HUGE, pages);
-		count(h->large_made, CLASS_HUGE);
+		large_count(h->large_made, CLASS_HUGE);
 	}
+	return p;
+}
+
+/* A block of @pages that the maps call huge, whatever its size; @owner: large_owner() of it. */
+static void *exact_alloc(struct pageheap *h, uint32_t owner, size_t pages, size_t align, bool *zeroed)
+{
+	void *p;
+
+	if (pages < EXTENT_PAGES && align <= EXTENT_SIZE)
+		p = pageheap_alloc(h, (unsigned int)pages, (unsigned int)(align >> PAGE_SHIFT), zeroed);
+	else
+		p = pageheap_alloc_huge(h, pages, align, zeroed);
+	if (!p)
+		return NULL;
+	window_spans(window_of(p))[window_page(window_of(p), p) + 1] = owner;
+	mark(p, CLASS_HUGE, pages);
+	large_count(h->large_made, class_of_pages(pages));
 	return p;
 }
 
@@ -37,25 +68,16 @@ void *large_alloc_owned(struct pageheap *h, unsigned int arena, size_t size, siz
 			bool *zeroed)
 {
 	size_t good = sizeclass_round(max(size, LARGE_MIN)), pages = good >> PAGE_SHIFT;
-	void *p;
 
 	if (!good || pages > UINT32_MAX)
 		return NULL;
-	if (pages < EXTENT_PAGES && align <= EXTENT_SIZE)
-		p = pageheap_alloc(h, (unsigned int)pages, (unsigned int)(align >> PAGE_SHIFT), zeroed);
-	else
-		p = pageheap_alloc_huge(h, pages, align, zeroed);
-	if (!p)
-		return NULL;
-	window_spans(window_of(p))[window_page(window_of(p), p) + 1] = arena + 1;
-	mark(p, CLASS_HUGE, pages);
-	count(h->large_made, CLASS_HUGE);
-	return p;
+	return exact_alloc(h, arena + 1, pages, align, zeroed);
 }
 
 void *large_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed)
 {
 	unsigned int class;
+	size_t pages;
 	void *p;
 
 	if (size > SIZE_LIMIT)
@@ -63,6 +85,9 @@ void *large_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed)
 	if (size > LARGE_MAX || align > EXTENT_SIZE)
 		return huge_alloc(h, max(size, LARGE_MIN), align, zeroed);
 	class = sizeclass_large(size);
+	pages = round_up(max(size, LARGE_MIN), PAGE_SIZE) >> PAGE_SHIFT;
+	if (pages < sizeclasses[class].pages_max && !comes_back(h, class))
+		return exact_alloc(h, 0, pages, align, zeroed);
 	if (align <= PAGE_SIZE)
 		p = pageheap_alloc_large(h, &class, zeroed);
 	else
@@ -72,12 +97,12 @@ void *large_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed)
 		struct window *w = window_of(p);
 
 		window_classes(w)[window_page(w, p)] = (uint8_t)class;
-		count(h->large_made, class);
+		large_count(h->large_made, class);
 	}
 	return p;
 }
 
-static noinline void misuse(const void *p)
+_Noreturn noinline void large_misuse(const void *p)
 {
 	if ((uintptr_t)p & (PAGE_SIZE - 1))
 		ash_fatal("free: %p points inside a block, not at its start", p);
@@ -85,40 +110,19 @@ static noinline void misuse(const void *p)
 }
 
 /* The block is one no more. */
-static inline void forget(struct pageheap *h, const struct window *w, void *p, unsigned int class)
+static void forget(struct pageheap *h, const struct window *w, void *p, unsigned int class)
 {
 	size_t page = window_page(w, p);
 
 	if (unlikely(window_classes(w)[page] != class || (uintptr_t)p & (PAGE_SIZE - 1)))
-		misuse(p);
+		large_misuse(p);
 	window_classes(w)[page] = CLASS_NONE;
-	atomic_fetch_add_explicit(&h->large_gone[class - CLASS_LARGE_FIRST], 1,
-				  memory_order_relaxed);
+	large_count(h->large_gone, class);
 }
 
-void *large_take_kept(struct pageheap *h, unsigned int class)
+noinline void large_join_home(struct pageheap *h, size_t page, size_t class)
 {
-	struct window *w = h->windows[0];
-	size_t page;
-
-	lock_take(&h->lock);
-	page = kept_pop_near(h, &class);
-	lock_drop(&h->lock);
-	if (unlikely(!page))
-		return NULL;
-	window_classes(w)[page] = (uint8_t)class;
-	count(h->large_made, class);
-	return w->base + (page << PAGE_SHIFT);
-}
-
-void large_free_home(struct pageheap *h, void *p, unsigned int class)
-{
-	struct window *w = h->windows[0];
-
-	forget(h, w, p, class);
-	lock_take(&h->lock);
-	if (unlikely(!kept_push(h, window_page(w, p), class)))
-		extent_unuse_run(h, w, window_page(w, p), sizeclasses[class].pages_max);
+	extent_unuse_run(h, h->windows[0], page, sizeclasses[class].pages_max);
 	lock_drop(&h->lock);
 }
 
@@ -159,7 +163,7 @@ void huge_free(void *p)
 	size_t pages = huge_size(w, p) >> PAGE_SHIFT;
 
 	mark(p, CLASS_NONE, 0);
-	count(ash_pageheaps[w->heap]->large_gone, CLASS_HUGE);
+	large_count(ash_pageheaps[w->heap]->large_gone, class_of_pages(pages));
 	pageheap_free(p, pages);
 }
 
@@ -184,7 +188,8 @@ bool large_resize(void *p, unsigned int class, size_t size, bool *zeroed)
 
 	*zeroed = true;
 	if (class == CLASS_HUGE) {
-		if (size <= LARGE_MAX || size > SIZE_LIMIT)
+		/* Huge ones begin with an extent; one of a few pages anywhere stays as it is. */
+		if (size <= LARGE_MAX || size > SIZE_LIMIT || (uintptr_t)p & (EXTENT_SIZE - 1))
 			return false;
 		old = huge_size(window_of(p), p) >> PAGE_SHIFT;
 		new = round_up(size, PAGE_SIZE) >> PAGE_SHIFT;
@@ -203,11 +208,13 @@ bool large_resize(void *p, unsigned int class, size_t size, bool *zeroed)
 	if (new > old && !pageheap_extend(p, old, new - old, zeroed))
 		return false;
 	mark(p, to, new);
+	class = class_of_pages(old);
+	to = class_of_pages(new);
 	if (to != class) {
 		struct pageheap *h = ash_pageheaps[window_of(p)->heap];
 
-		count(h->large_gone, class);
-		count(h->large_made, to);
+		large_count(h->large_gone, class);
+		large_count(h->large_made, to);
 	}
 	if (new < old)
 		pageheap_free((char *)p + (new << PAGE_SHIFT), old - new);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Blocks above SMALL_MAX: a large one is a span within an extent, with the
- * size of its class; a huge one is whole pages from the start of an extent on.
+ * size of its class; a huge one is whole pages from the start of an extent on, or, where
+ * blocks of its size do not come back yet, fewer anywhere within one.
  */
 #ifndef ASHLAR_LARGE_H
 #define ASHLAR_LARGE_H
 
+#include "kept.h"
 #include "pageheap.h"
 #include "sizeclass.h"
 
@@ -30,11 +32,62 @@ static inline uint32_t large_owner(const struct window *w, size_t at)
 	return ((volatile uint32_t *)window_spans(w))[at + 1];
 }
 
-/* A kept span as a block of large @class, or of the next; NULL: none is kept. */
-void *large_take_kept(struct pageheap *h, unsigned int class);
+/* One more of @class. */
+static inline void large_count(_Atomic size_t *counters, size_t class)
+{
+	atomic_fetch_add_explicit(&counters[class - CLASS_LARGE_FIRST], 1, memory_order_relaxed);
+}
 
-/* A large block of @h's first window goes back to it. */
-void large_free_home(struct pageheap *h, void *p, unsigned int class);
+_Noreturn void large_misuse(const void *p);
+
+/*
+ * Every third large block of a program that has hundreds of all sizes comes and goes by the
+ * next two: inline, and with no call but at their ends. They do nothing if the heap's lock is taken.
+ */
+
+/* A kept span of @class or one of the next as a block, whose bytes are added to *@net; NULL: none is kept. */
+static inline void *large_take_kept(struct pageheap *h, size_t class, int64_t *net)
+{
+	struct window *w = h->windows[0];
+	size_t page;
+
+	if (unlikely(!lock_try(&h->lock)))
+		return NULL;
+	page = kept_pop_near(h, w, &class);
+	if (unlikely(!page)) {
+		lock_drop(&h->lock);
+		return NULL;
+	}
+	window_classes(w)[page] = (uint8_t)class;
+	large_count(h->large_made, class);
+	*net += sizeclass_bytes[class];
+	lock_drop(&h->lock);
+	return w->base + (page << PAGE_SHIFT);
+}
+
+/* What large_free_home() does not keep is joined; @h's lock is held, and dropped. */
+void large_join_home(struct pageheap *h, size_t page, size_t class);
+
+/*
+ * The block @p, at @page of @h's first window and, as the maps said just now, of large @class,
+ * goes back to it. False: the heap's lock is taken.
+ */
+static inline bool large_free_home(struct pageheap *h, const void *p, size_t page, size_t class)
+{
+	struct window *w = h->windows[0];
+
+	if (unlikely((uintptr_t)p & (PAGE_SIZE - 1)))
+		large_misuse(p);
+	if (unlikely(!lock_try(&h->lock)))
+		return false;
+	window_classes(w)[page] = CLASS_NONE;
+	large_count(h->large_gone, class);
+	if (likely(kept_push(h, w, page, class)))
+		lock_drop(&h->lock);
+	else
+		large_join_home(h, page, class);
+	return true;
+}
 
 /* A large block's pages go back to their heap. */
 void large_free_span(void *p, unsigned int class);

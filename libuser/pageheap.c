@@ -59,7 +59,7 @@ void *pageheap_alloc(struct pageheap *h, unsigned int n, unsigned int align, boo
 void *pageheap_alloc_large(struct pageheap *h, unsigned int *class, bool *zeroed)
 {
 	struct limit_try try = { 0 };
-	unsigned int got;
+	size_t got;
 	bool clean;
 	char *p;
 
@@ -70,14 +70,14 @@ void *pageheap_alloc_large(struct pageheap *h, unsigned int *class, bool *zeroed
 		clean = false;
 		lock_take(&h->lock);
 		h->limit_try = &try;
-		page = kept_pop_near(h, &got);
+		page = kept_pop_near(h, h->windows[0], &got);
 		if (page)
 			p = h->windows[0]->base + (page << PAGE_SHIFT);
 		else
 			p = take_span(h, sizeclass_bytes[got = *class] >> PAGE_SHIFT, 1, &clean);
 		lock_drop(&h->lock);
 	} while (unlikely(!p) && limit_relieve(&try));
-	*class = got;
+	*class = (unsigned int)got;
 	if (zeroed)
 		*zeroed = clean;
 	return p;
@@ -146,7 +146,7 @@ void pageheap_free_large(struct pageheap *h, void *p, unsigned int class)
 
 	size_t page = window_page(w, p);
 
-	if (w != h->windows[0] || !kept_push(h, page, class))
+	if (w != h->windows[0] || !kept_push(h, w, page, class))
 		extent_unuse_run(h, w, page, sizeclasses[class].pages_max);
 }
 

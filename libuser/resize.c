@@ -132,7 +132,8 @@ void *block_realloc(void *p, size_t size)
 	if (b.class <= CLASS_SMALL_LAST || b.class == CLASS_SAMPLED) {
 		if (fits(size, b.size))
 			return p;
-	} else if (sizeclass_round(size) == b.size) {
+	} else if (sizeclass_round(size) == b.size || (b.size <= LARGE_MAX && b.class == CLASS_HUGE &&
+						       fits(size, b.size))) {
 		return p;
 	} else if (resize(p, &b, size, 0, false) != b.size) {
 		if (unlikely(prof_sampling()))

@@ -39,7 +39,7 @@ static struct pageheap_stats stats(void)
 Test(kept, the_same_span_comes_back)
 {
 	unsigned int class = sizeclass_large(100 * KB);
-	void *a = take(100 * KB), *b = take(100 * KB);
+	void *a = take(112 * KB), *b = take(112 * KB);
 
 	large_free_span(a, class);
 	large_free_span(b, class);

@@ -33,6 +33,13 @@ static struct block find(const void *p)
 	return b;
 }
 
+static bool find_at(const void *p)
+{
+	struct block b;
+
+	return block_find(p, &b);
+}
+
 Test(large, every_class)
 {
 	for (unsigned int c = CLASS_LARGE_FIRST; c <= CLASS_LARGE_LAST; c++) {
@@ -218,9 +225,104 @@ Test(large, block_resize_with_extra)
 	cr_assert_eq(block_resize(p, 128 * KB, SIZE_MAX, false), 128 * KB);
 }
 
-Test(large, freed_twice, .signal = SIGABRT)
+static size_t live(unsigned int class)
+{
+	return heap->large_made[class - CLASS_LARGE_FIRST] - heap->large_gone[class - CLASS_LARGE_FIRST];
+}
+
+/* While a program only allocates, what it did not ask for is another block's. */
+Test(large, as_many_pages_as_were_asked_for)
+{
+	unsigned int class = sizeclass_large(100 * KB);
+	char *p[8], *q;
+
+	for (int i = 0; i < 8; i++) {
+		cr_assert(p[i] = large_alloc(heap, 100 * KB - 7, PAGE_SIZE, NULL));
+		cr_assert(find(p[i]).size == 100 * KB && large_size(p[i]) == 100 * KB);
+		cr_assert_eq(p[i], p[0] + (size_t)i * 100 * KB);
+		cr_assert(!find_at(p[i] + PAGE_SIZE));
+		memset(p[i], i, 100 * KB);
+	}
+	cr_assert(active() == 8 * 25 && live(class) == 8);
+	/* A quarter of them came back, and one more: from here on for whoever comes next. */
+	for (int i = 0; i < 3; i++)
+		huge_free(p[i]);
+	q = large_alloc(heap, 100 * KB - 7, PAGE_SIZE, NULL);
+	cr_assert(find(q).class == class && find(q).size == 112 * KB);
+	cr_assert(live(class) == 6 && active() == 5 * 25 + 28);
+	for (int i = 3; i < 8; i++) {
+		for (size_t k = 0; k < 100 * KB; k++)
+			cr_assert_eq(p[i][k], i);
+		huge_free(p[i]);
+	}
+	large_free_span(q, class);
+	cr_assert(live(class) == 0 && active() == 0 && pageheap_consistent(heap));
+}
+
+Test(large, all_of_a_class_is_of_the_class)
+{
+	char *p = large_alloc(heap, 112 * KB - 7, PAGE_SIZE, NULL);
+
+	cr_assert_eq(find(p).class, sizeclass_large(112 * KB));
+}
+
+/* A huge block begins with an extent; one that is called huge in the maps need not. */
+Test(large, a_few_pages_grow_only_from_the_start_of_an_extent)
 {
 	char *p = large_alloc(heap, 100 * KB, PAGE_SIZE, NULL);
+	char *q = large_alloc(heap, 100 * KB, PAGE_SIZE, NULL);
+	bool zeroed;
+
+	cr_assert((uintptr_t)p % EXTENT_SIZE == 0 && q == p + 100 * KB);
+	cr_assert(!large_resize(q, CLASS_HUGE, 200 * KB, &zeroed));
+	cr_assert(!large_resize(q, CLASS_HUGE, 3 * MB, &zeroed));
+	cr_assert_eq(find(q).size, 100 * KB);
+	huge_free(q);
+	memset(p, 'a', 100 * KB);
+	cr_assert(large_resize(p, CLASS_HUGE, 3 * MB, &zeroed));
+	for (size_t i = 0; i < 3 * MB; i++)
+		cr_assert_eq(p[i], i < 100 * KB ? 'a' : 0);
+	cr_assert(live(CLASS_HUGE) == 1 && live(sizeclass_large(100 * KB)) == 0);
+	huge_free(p);
+	cr_assert(live(CLASS_HUGE) == 0 && active() == 0 && pageheap_consistent(heap));
+}
+
+Test(large, realloc_of_a_few_pages)
+{
+	char *p = ashlar_malloc(100 * KB), *q;
+
+	memset(p, 'a', 100 * KB);
+	cr_assert_eq(ashlar_realloc(p, 100 * KB), p);
+	cr_assert_eq(ashlar_realloc(p, 99 * KB), p);
+	cr_assert_eq(ashlar_realloc(p, 52 * KB), p);
+	q = ashlar_realloc(p, 101 * KB);
+	cr_assert(q != p && find(q).size >= 101 * KB);
+	p = ashlar_realloc(q, 40 * KB);
+	cr_assert(p != q && find(p).size == 40 * KB);
+	for (size_t i = 0; i < 40 * KB; i++)
+		cr_assert_eq(p[i], 'a');
+	ashlar_free(p);
+	cr_assert(active() == 0 && pageheap_consistent(heap));
+}
+
+/* What nallocx() promises is there, whichever way the block came. */
+Test(large, as_much_as_the_good_size_says)
+{
+	for (size_t size = SMALL_MAX + 1; size <= LARGE_MAX; size += size / 7 + 13) {
+		for (int round = 0; round < 3; round++) {
+			char *p = ashlar_malloc(size);
+
+			cr_assert_geq(ashlar_malloc_usable_size(p), block_good_size(1, size));
+			memset(p, round, ashlar_malloc_usable_size(p));
+			ashlar_free_sized(p, size);
+		}
+	}
+	cr_assert(pageheap_consistent(heap));
+}
+
+Test(large, freed_twice, .signal = SIGABRT)
+{
+	char *p = large_alloc(heap, 112 * KB, PAGE_SIZE, NULL);
 	unsigned int class = find(p).class;
 
 	large_free_span(p, class);
