@@ -107,7 +107,7 @@ size_t ashlar_sallocx(const void *p, int flags);
 void ashlar_dallocx(void *p, int flags);
 /** ashlar_sdallocx() - free; @size is between what was asked for and the usable size */
 void ashlar_sdallocx(void *p, size_t size, int flags);
-/** ashlar_nallocx() - usable size that mallocx(@size, @flags) would give at least; 0: impossible */
+/** ashlar_nallocx() - usable size that mallocx(@size, @flags) would give; 0: impossible */
 size_t ashlar_nallocx(size_t size, int flags);
 
 /**

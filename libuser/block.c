@@ -342,11 +342,8 @@ size_t block_good_size(size_t align, size_t size)
 	if (unlikely(conf.redzone))
 		return sizeclass_round(redzone_with(size)) ? max(size, (size_t)1) : 0;
 	if (align <= PAGE_SIZE)
-		size = size_for_align(max(align, (size_t)1), size);
-	if (size <= SMALL_MAX && align <= PAGE_SIZE)
-		return sizeclass_round(size);
-	/* So much is sure; a block that comes from a cache has more. */
-	return size > SIZE_LIMIT ? 0 : round_up(max(size, LARGE_MIN), PAGE_SIZE);
+		return sizeclass_round(size_for_align(max(align, (size_t)1), size));
+	return sizeclass_round(max(size, LARGE_MIN));
 }
 
 /* --- free ----------------------------------------------------------------------------- */

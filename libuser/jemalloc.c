@@ -63,9 +63,23 @@ static noinline void *mallocx_flags(size_t size, int flags)
 	return p;
 }
 
+/*
+ * What has to be asked of malloc for a block of @size to be what nallocx() says: of a large
+ * one malloc may give no more than the pages of it.
+ */
+static inline size_t as_promised(size_t size)
+{
+	size_t good;
+
+	if (likely(size <= SMALL_MAX))
+		return size;
+	good = block_good_size(1, size);
+	return good ? good : size;
+}
+
 EXPORT void *ashlar_mallocx(size_t size, int flags)
 {
-	return likely(!flags) ? fast_malloc(size) : mallocx_flags(size, flags);
+	return likely(!flags) ? fast_malloc(as_promised(size)) : mallocx_flags(size, flags);
 }
 
 EXPORT void ashlar_dallocx(void *p, int flags)
@@ -103,7 +117,7 @@ EXPORT void *ashlar_rallocx(void *p, size_t size, int flags)
 	void *q;
 
 	if (!flags)
-		return block_realloc(p, size);
+		return block_realloc(p, as_promised(size));
 	if (!block_live("rallocx", p, &b))
 		return NULL;
 	if (!block_good_size(align, size))
