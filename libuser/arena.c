@@ -411,7 +411,7 @@ void arena_bin_stats(struct arena *a, unsigned int class, struct bin_stats *out)
 	bin_unlock(b);
 }
 
-void arena_discard(struct arena *a, struct slab *s)
+RARE void arena_discard(struct arena *a, struct slab *s)
 {
 	struct bin *b = &a->bins[s->class];
 

@@ -113,56 +113,76 @@ static noinline void *event(struct tcache *t, size_t align, size_t size, bool *z
 	return due ? prof_alloc(t, due, align, size, zeroed, frame) : NULL;
 }
 
-/* The class nearest to @class, and at most LARGE_ABOVE above, whose stack holds a block; 0: none. */
-static inline __attribute__((always_inline)) size_t large_nearest(const struct tcache *t, size_t class)
-{
-#pragma GCC unroll 4
-	for (size_t above = 0; above <= LARGE_ABOVE; above++) {
-		if (likely(t->top[class + above] != t->base_of[class + above]))
-			return class + above;
-	}
-	return 0;
-}
-
-static noinline void *large_inside(const void *p)
-{
-	ash_fatal("free: %p points inside a block, not at its start", p);
-}
-
-/* The stack of large @class holds a block. Fast paths of free let pointers into its first page pass. */
+/*
+ * Pop from the stack of large @class; NULL: it is empty, or a pointer into a block was freed last. Fast
+ * paths of free let one into a block's first page pass; it is found when it leaves the cache.
+ */
 static inline __attribute__((always_inline)) void *large_pop(struct tcache *t, size_t class)
 {
-	void *p = t->top[class][-1];
+	void *p = t->large_top[class - CLASS_LARGE_FIRST][-1];
 
 	if (unlikely((uintptr_t)p & (PAGE_SIZE - 1)))
-		return large_inside(p);
+		return NULL;
 	OPAQUE(class);
-	t->top[class]--;
+	t->large_top[class - CLASS_LARGE_FIRST]--;
+	OPAQUE(class);
+	t->large_room += t->large_cost[class - CLASS_LARGE_FIRST];
+	if (!p)
+		__builtin_unreachable();	/* no caller has to look twice */
+	return p;
+}
+
+/* No span is kept for the large @size, which is counted again; @l, if any, is held. */
+static noinline void *large_none(size_t size, struct tcache *t, struct lock *l)
+{
+	if (l)
+		lock_drop(l);
+	t->countdown += (int64_t)size;
+	return slow_malloc(size);
+}
+
+/* Who waits for @l, which was let go, is woken. */
+static noinline void *wake(void *p, struct lock *l)
+{
+	lock_wake(l);
 	return p;
 }
 
 /* No stack has a block for the large @size of @class, which is counted: a kept span, or the long way. */
 static noinline void *large_kept(size_t size, struct tcache *t, size_t class)
 {
+	struct pageheap *h = t->arena->heap;
+	size_t bytes;
 	void *p;
 
 	/* A thread that moved has its new node's, by way of large_fresh(). */
-	if (likely(t->large_max && *t->cpu_word == t->cpu)) {
-		p = large_take_kept(t->arena->heap, class, &t->net);
-		if (likely(p))
-			return p;
-	}
-	t->countdown += (int64_t)size;
-	return slow_malloc(size);
+	if (unlikely(!t->large_max || *t->cpu_word != t->cpu || !lock_try(&h->lock)))
+		return large_none(size, t, NULL);
+	p = large_take_kept(h, class, &bytes);
+	if (unlikely(!p))
+		return large_none(size, t, &h->lock);
+	t->net += (int64_t)bytes;
+	return lock_let_go(&h->lock) ? wake(p, &h->lock) : p;
 }
 
-void *mid_malloc(size_t size)
+/* The stack of large @class is of no use: one of the next, or what lies behind them. */
+static noinline void *large_above(size_t size, struct tcache *t, size_t class)
 {
-	struct tcache *t = ash_tls;
-	size_t class, from;
+	void *p = large_pop(t, class + 1);
+
+	if (likely(p))
+		return p;
+	p = large_pop(t, class + 2);
+	_Static_assert(LARGE_ABOVE == 2, "these are all");
+	return likely(p) ? p : large_kept(size, t, class);
+}
+
+void *mid_malloc(size_t size, struct tcache *t)
+{
+	size_t class;
 	void *p;
 
-	if (unlikely(size <= SMALL_MAX)) {
+	if (likely(size <= SMALL_MAX)) {
 		p = fast_pop(t, sizeclass_small(size), size);
 		return likely(p) ? p : slow_malloc(size);
 	}
@@ -172,8 +192,8 @@ void *mid_malloc(size_t size)
 	t->countdown -= (int64_t)size;
 	if (unlikely(t->countdown < 0))
 		return slow_malloc(size);
-	from = large_nearest(t, class);
-	return likely(from) ? large_pop(t, from) : large_kept(size, t, class);
+	p = large_pop(t, class);
+	return likely(p) ? p : large_above(size, t, class);
 }
 
 /* A large block from @a: the node's, or where it may be reset the arena's own. */
@@ -201,11 +221,12 @@ static void *large_fresh(struct tcache *t, size_t size, size_t align, bool *zero
 /* Any size above SMALL_MAX, once it is counted. */
 static void *large(struct tcache *t, size_t size, bool *zeroed)
 {
-	size_t from = 0;
+	size_t class = size <= LARGE_MAX ? sizeclass_large(size) : 0;
+	void *p = NULL;
 
-	if (size <= LARGE_MAX)
-		from = large_nearest(t, sizeclass_large(size));
-	return from ? large_pop(t, from) : large_fresh(t, size, PAGE_SIZE, zeroed);
+	for (size_t above = 0; class && !p && above <= LARGE_ABOVE; above++)
+		p = large_pop(t, class + above);
+	return p ? p : large_fresh(t, size, PAGE_SIZE, zeroed);
 }
 
 /* All of a thread without a cache. */
@@ -388,13 +409,6 @@ static noinline void free_sampled(void *p)
 	KEEP_FRAME();
 }
 
-/* A large block whose stack is full: there is room to lend, or GC is due. */
-static noinline void large_lend(void *p, struct tcache *t, size_t class)
-{
-	if (!tcache_push_large(t, class, p))
-		slow_free(p);
-}
-
 /* GC or decay is due, or the heap's lock is taken: the long way counts the block itself, and looks at decay. */
 static noinline void large_gc(void *p, struct tcache *t, size_t class)
 {
@@ -404,17 +418,32 @@ static noinline void large_gc(void *p, struct tcache *t, size_t class)
 	slow_free(p);
 }
 
+/* There is no room in the cache for the large block @p of @class, unless it is in there already. */
+static noinline void large_full(void *p, struct tcache *t, size_t class)
+{
+	if (unlikely(t->large_top[class - CLASS_LARGE_FIRST][-1] == p ||
+		     tcache_refused(t, t->large_cost[class - CLASS_LARGE_FIRST]) ||
+		     !large_free_home(t->arena->heap, p, ((uintptr_t)p - t->base) >> PAGE_SHIFT, class)))
+		large_gc(p, t, class);
+}
+
+/* The stack of @class is full, there are none yet, or it is no large class. */
+static noinline void large_stack_full(void *p, struct tcache *t, size_t class)
+{
+	if (unlikely(class > CLASS_LARGE_LAST))
+		slow_free(p);
+	else if (likely(t->large_slots) || !tcache_push_large(t, class, p))
+		large_full(p, t, class);
+}
+
 void full_free(void *p, struct tcache *t, size_t class)
 {
-	void **top = t->top[class];
-
-	if (unlikely(class - CLASS_LARGE_FIRST > CLASS_LARGE_LAST - CLASS_LARGE_FIRST))
+	if (unlikely(class < CLASS_LARGE_FIRST))
 		slow_free(p);
-	else if (t->large_room >= sizeclass_bytes[class] || (top && top[-1] == p))
-		large_lend(p, t, class);
-	else if (unlikely(tcache_refused(t, class) ||
-			  !large_free_home(t->arena->heap, p, ((uintptr_t)p - t->base) >> PAGE_SHIFT, class)))
-		large_gc(p, t, class);
+	else if (unlikely(!large_has_room(t, class)))
+		large_full(p, t, class);
+	else if (unlikely(!large_push(t, class, p)))
+		large_stack_full(p, t, class);
 }
 
 void slow_free(void *p)

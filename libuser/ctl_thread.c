@@ -133,7 +133,7 @@ static void bound_range(struct tcache *t, size_t from, size_t to, size_t n)
 		size_t size = sizeclasses[k].size;
 
 		if (sizeclass_round(from) <= size && size <= sizeclass_round(to))
-			t->bins[k].cap_max = (uint16_t)min(n, (size_t)8191);
+			t->bins[k].cap_max = (uint16_t)min(n, k <= CLASS_SMALL_LAST ? (size_t)8191 : tcache_large_cap(k));
 	}
 }
 

@@ -228,6 +228,12 @@ void extent_gone(struct pageheap *h, struct extent *e)
 	e->state = EXTENT_RETAINED;
 }
 
+void extent_active(struct pageheap *h)
+{
+	h->kept_most = h->decay.ms ? h->stats.active / 4 + KEPT_PAGES : 0;
+	atomic_store_explicit(&h->active_seen, h->stats.active, memory_order_relaxed);
+}
+
 bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
 {
 	unsigned int was_dirty = e->ndirty ? bits_count_range(&e->dirty, first, n) : 0;
@@ -244,7 +250,7 @@ bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsign
 	e->nused = (uint16_t)(e->nused + n);
 	h->stats.active += n;
 	h->used_most = max(h->used_most, h->stats.active - h->kept_pages);
-	atomic_store_explicit(&h->active_seen, h->stats.active, memory_order_relaxed);
+	extent_active(h);
 	if (was_dirty) {
 		bits_clear_range(&e->dirty, first, n);
 		e->ndirty = (uint16_t)(e->ndirty - was_dirty);
@@ -265,7 +271,7 @@ void extent_unuse(struct pageheap *h, struct extent *e, unsigned int first, unsi
 	e->nused = (uint16_t)(e->nused - n);
 	e->ndirty = (uint16_t)(e->ndirty + n);
 	h->stats.active -= n;
-	atomic_store_explicit(&h->active_seen, h->stats.active, memory_order_relaxed);
+	extent_active(h);
 	h->stats.dirty += n;
 }
 

@@ -64,7 +64,7 @@ struct pageheap {
 	_Atomic size_t active_seen;	/* stats.active, for those without the lock */
 	_Atomic size_t purgeable_seen;	/* purgeable() of this heap, likewise, when an extent was settled last */
 	uint32_t kept[KEPT_LISTS];	/* lists of kept spans: see kept.h */
-	size_t kept_pages;
+	size_t kept_pages, kept_most;
 	struct limit_try *limit_try;	/* of the allocation under way: see limit.h */
 	size_t limit_noted;		/* pages of this heap in ash_limit.total */
 	struct bits nonempty;		/* bit set <=> bucket not empty */
@@ -106,6 +106,12 @@ static inline bool map_get(const uint64_t *map, size_t i)
  */
 void extent_lift(struct pageheap *h, struct extent *e);
 void extent_settle(struct pageheap *h, struct extent *e);
+
+/* Pages of kept spans (kept.h) that may be beyond a quarter of what is in use. */
+#define KEPT_PAGES	256
+
+/* What follows stats.active, or whether anything may be kept, is as they are. */
+void extent_active(struct pageheap *h);
 
 /* Pages become a span's. True if all of them read as zero. */
 bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n);

@@ -10,7 +10,7 @@
  *	    ├ tcache_fill		└ arena_fill: depot, then slabs, then a new slab
  *	    └ large_fresh		└ large_alloc: span from the page heap, or extents
  *	fast_free			base/limit, page -> class, push
- *	 ├ full_free			a large block whose stack is full: room is lent, or
+ *	 ├ full_free			a large block: push, if the bytes have room, or
  *	 │				large_free_home: kept whole, or joined to its neighbours
  *	 └ slow_free			NULL, full stack, other node, huge, not ours
  *	    ├ tcache_flush_push		└ arena_flush: depot, then home to the slabs
@@ -26,9 +26,9 @@
 
 void *slow_malloc(size_t size);
 /* Sizes above TCACHE_NEAR: the stack may serve those up to LARGE_MAX. */
-void *mid_malloc(size_t size);
+void *mid_malloc(size_t size, struct tcache *t);
 void slow_free(void *p);
-/* Of the home window, but its stack does not take it: full, a large block's, or no block. */
+/* Of the home window, but its stack does not take it: a large block's, full, or no block. */
 void full_free(void *p, struct tcache *t, size_t class);
 /* With the size that the caller says it has: a wrong one ends the process. */
 void slow_free_sized(const char *call, void *p, size_t align, size_t size);
@@ -56,14 +56,15 @@ static inline __attribute__((always_inline)) void *fast_pop(struct tcache *t, si
 }
 
 /* @mid and @slow, constants: what to tail-call for larger sizes, and when the stack does not serve. */
-static inline __attribute__((always_inline)) void *fast_alloc(size_t size, void *(*mid)(size_t),
+static inline __attribute__((always_inline)) void *fast_alloc(size_t size,
+							      void *(*mid)(size_t, struct tcache *),
 							      void *(*slow)(size_t))
 {
 	struct tcache *t = ash_tls;
 	void *p;
 
 	if (unlikely(size > TCACHE_NEAR))
-		return mid(size);
+		return mid(size, t);
 	p = fast_pop(t, t->near[size], size);
 	return likely(p) ? p : slow(size);
 }
@@ -73,17 +74,17 @@ static inline void *fast_malloc(size_t size)
 	return fast_alloc(size, mid_malloc, slow_malloc);
 }
 
-/* Push on the stack of small @class; false if it is full, or if @twice finds @p freed just now. */
-static inline __attribute__((always_inline)) bool fast_push(struct tcache *t, size_t class,
+/* Push on the stack of small *@class; false if it is full, or if @twice finds @p freed just now. */
+static inline __attribute__((always_inline)) bool fast_push(struct tcache *t, size_t *class,
 							    void *p, bool twice)
 {
-	void **top = t->top[class];
+	void **top = t->top[*class];
 
-	OPAQUE(class);
-	if (unlikely(top == t->end[class] || (twice && top[-1] == p)))
+	OPAQUE(*class);
+	if (unlikely(top == t->end[*class] || (twice && top[-1] == p)))
 		return false;
-	OPAQUE(class);
-	t->top[class]++;
+	OPAQUE(*class);
+	t->top[*class]++;
 	*top = p;
 	return true;
 }
@@ -100,7 +101,7 @@ static inline __attribute__((always_inline)) void fast_free_looking(void *p, boo
 		return;
 	}
 	class = t->classes[offset >> PAGE_SHIFT];
-	if (unlikely(!fast_push(t, class, p, twice)))
+	if (unlikely(!fast_push(t, &class, p, twice)))
 		full_free(p, t, class);
 }
 
@@ -114,11 +115,11 @@ static inline void fast_free_sized(void *p, size_t size)
 {
 	struct tcache *t = ash_tls;
 	size_t offset = (uintptr_t)p - t->base;
-	unsigned int class;
+	size_t class;
 
 	if (likely(offset < t->limit && size <= TCACHE_NEAR)) {
 		class = t->near[size];
-		if (likely(t->classes[offset >> PAGE_SHIFT] == class && fast_push(t, class, p, true)))
+		if (likely(t->classes[offset >> PAGE_SHIFT] == class && fast_push(t, &class, p, true)))
 			return;
 	}
 	slow_free_sized("sized free", p, 1, size);

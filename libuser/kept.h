@@ -11,7 +11,7 @@
  * kept.
  *
  *	kept_pages == sum over kept spans of their pages
- *	           <= active / 4 + 256 when the last one was kept
+ *	           <= kept_most == active / 4 + 256 when the last one was kept, kept ones being active
  *
  * Every function here is called under the heap's lock.
  */
@@ -23,9 +23,6 @@
 /* A request may be served by a kept span of one of so many classes above its own. */
 #define KEPT_ABOVE	2u
 _Static_assert(KEPT_ABOVE == KEPT_LISTS - NLARGE, "the lists above the last class stay empty");
-
-/* Pages that may be kept beyond a quarter of what is in use. */
-#define KEPT_PAGES	256
 
 /* A span of large @class, not zeroed: its page in @w, the home window; 0 if none is kept. */
 static inline size_t kept_pop(struct pageheap *h, struct window *w, size_t class)
@@ -60,12 +57,12 @@ static inline bool kept_push(struct pageheap *h, struct window *w, size_t page, 
 	uint32_t *head = &h->kept[class - CLASS_LARGE_FIRST];
 
 	/* Page 0 is the list's end. */
-	if (unlikely(!page || !h->decay.ms ||
-		     h->kept_pages + pages > (h->stats.active - h->kept_pages) / 4 + KEPT_PAGES))
+	pages += h->kept_pages;
+	if (unlikely(!page || pages > h->kept_most))
 		return false;
 	window_spans(w)[page] = *head;
 	*head = (uint32_t)page;
-	h->kept_pages += pages;
+	h->kept_pages = pages;
 	return true;
 }
 

@@ -109,8 +109,8 @@ _Noreturn noinline void large_misuse(const void *p)
 	ash_fatal("free: block %p was freed twice", p);
 }
 
-/* The block is one no more. */
-static void forget(struct pageheap *h, const struct window *w, void *p, unsigned int class)
+/* The block is one no more; returns its page. */
+static size_t forget(struct pageheap *h, const struct window *w, void *p, size_t class)
 {
 	size_t page = window_page(w, p);
 
@@ -118,6 +118,7 @@ static void forget(struct pageheap *h, const struct window *w, void *p, unsigned
 		large_misuse(p);
 	window_classes(w)[page] = CLASS_NONE;
 	large_count(h->large_gone, class);
+	return page;
 }
 
 noinline void large_join_home(struct pageheap *h, size_t page, size_t class)
@@ -126,15 +127,17 @@ noinline void large_join_home(struct pageheap *h, size_t page, size_t class)
 	lock_drop(&h->lock);
 }
 
-void large_free_spans(void **blocks, unsigned int n, unsigned int class)
+void large_free_spans(void **blocks, unsigned int n, size_t class)
 {
 	struct window *w = window_of(blocks[0]);
 	struct pageheap *h = ash_pageheaps[w->heap];
 
 	lock_take(&h->lock);
 	for (unsigned int i = 0; i < n; i++) {
-		forget(h, w, blocks[i], class);
-		pageheap_free_large(h, blocks[i], class);
+		size_t page = forget(h, w, blocks[i], class);
+
+		if (w != h->windows[0] || !kept_push(h, w, page, class))
+			extent_unuse_run(h, w, page, sizeclasses[class].pages_max);
 	}
 	lock_drop(&h->lock);
 }

@@ -41,27 +41,21 @@ static inline void large_count(_Atomic size_t *counters, size_t class)
 _Noreturn void large_misuse(const void *p);
 
 /*
- * Every third large block of a program that has hundreds of all sizes comes and goes by the
- * next two: inline, and with no call but at their ends. They do nothing if the heap's lock is taken.
+ * Every seventh large block of a program that has hundreds of all sizes comes and goes by the
+ * next two: inline, and with no call but at their ends.
  */
 
-/* A kept span of @class or one of the next as a block, whose bytes are added to *@net; NULL: none is kept. */
-static inline void *large_take_kept(struct pageheap *h, size_t class, int64_t *net)
+/* Under @h's lock: a kept span of @class or one of the next as a block, of *@bytes; NULL: none is kept. */
+static inline void *large_take_kept(struct pageheap *h, size_t class, size_t *bytes)
 {
 	struct window *w = h->windows[0];
-	size_t page;
+	size_t page = kept_pop_near(h, w, &class);
 
-	if (unlikely(!lock_try(&h->lock)))
+	if (unlikely(!page))
 		return NULL;
-	page = kept_pop_near(h, w, &class);
-	if (unlikely(!page)) {
-		lock_drop(&h->lock);
-		return NULL;
-	}
 	window_classes(w)[page] = (uint8_t)class;
 	large_count(h->large_made, class);
-	*net += sizeclass_bytes[class];
-	lock_drop(&h->lock);
+	*bytes = sizeclass_bytes[class];
 	return w->base + (page << PAGE_SHIFT);
 }
 
@@ -93,7 +87,7 @@ static inline bool large_free_home(struct pageheap *h, const void *p, size_t pag
 void large_free_span(void *p, unsigned int class);
 
 /* The same for @n >= 1 blocks of one window. */
-void large_free_spans(void **blocks, unsigned int n, unsigned int class);
+void large_free_spans(void **blocks, unsigned int n, size_t class);
 
 void huge_free(void *p);
 

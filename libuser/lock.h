@@ -75,11 +75,17 @@ static inline bool lock_try(struct lock *l)
 	return ok;
 }
 
-static inline void lock_drop(struct lock *l)
+/* Drop it; true: the caller has to lock_wake() it. For those who would rather jump than call. */
+static inline bool lock_let_go(struct lock *l)
 {
 	if (ASHLAR_DEBUG)
 		lock_check_drop(l);
-	if (unlikely(atomic_exchange_explicit(&l->state, 0, memory_order_release) == 2))
+	return unlikely(atomic_exchange_explicit(&l->state, 0, memory_order_release) == 2);
+}
+
+static inline void lock_drop(struct lock *l)
+{
+	if (lock_let_go(l))
 		lock_wake(l);
 }
 

@@ -37,7 +37,7 @@ static noinline void *calloc_slow(size_t size)
 	int saved;
 
 	if (size <= SMALL_MAX) {
-		p = size > TCACHE_NEAR ? mid_malloc(size) : slow_malloc(size);
+		p = size > TCACHE_NEAR ? mid_malloc(size, ash_tls) : slow_malloc(size);
 		return p ? memset(p, 0, size) : NULL;
 	}
 	saved = errno;

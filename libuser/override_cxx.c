@@ -217,9 +217,9 @@ static noinline void *slow_new(size_t size)
 	return likely(p) ? p : new_slow(size, 0);
 }
 
-static noinline void *mid_new(size_t size)
+static noinline void *mid_new(size_t size, struct tcache *t)
 {
-	void *p = mid_malloc(size);
+	void *p = mid_malloc(size, t);
 
 	return likely(p) ? p : new_slow(size, 0);
 }

@@ -140,16 +140,6 @@ void pageheap_free(void *p, size_t n)
 	lock_drop(&h->lock);
 }
 
-void pageheap_free_large(struct pageheap *h, void *p, unsigned int class)
-{
-	struct window *w = window_of(p);
-
-	size_t page = window_page(w, p);
-
-	if (w != h->windows[0] || !kept_push(h, w, page, class))
-		extent_unuse_run(h, w, page, sizeclasses[class].pages_max);
-}
-
 /* Pages [at, at + n) of @w: all free, and their extents exist? */
 static bool pages_free(struct window *w, size_t at, size_t n)
 {
@@ -213,7 +203,7 @@ bool pageheap_extend(void *p, size_t n, size_t more, bool *zeroed)
  */
 #define MOVED_MAPPINGS_SHIFT	14
 
-size_t pageheap_move(void *to, void *from, size_t pages)
+RARE size_t pageheap_move(void *to, void *from, size_t pages)
 {
 	struct window *to_w = window_of(to), *from_w = window_of(from);
 	struct extent *d = window_extent(to_w, window_page(to_w, to) / EXTENT_PAGES);
@@ -265,6 +255,7 @@ bool pageheaps_init(void)
 		h->node = (unsigned int)__builtin_ctzll(nodes);
 		decay_init(&h->decay, conf.dirty_decay_ms, now);
 		decay_init(&h->muzzy, conf.muzzy_decay_ms, now);
+		extent_active(h);
 		ash_pageheaps[ash_npageheaps++] = h;
 	}
 	return ash_npageheaps > 0;
@@ -284,6 +275,7 @@ void pageheap_set_decay(struct pageheap *h, int64_t ms)
 {
 	lock_take(&h->lock);
 	decay_init(&h->decay, ms, os_now_ms());
+	extent_active(h);
 	lock_drop(&h->lock);
 }
 

@@ -50,9 +50,6 @@ void pageheap_free(void *p, size_t n);
  */
 void *pageheap_alloc_large(struct pageheap *h, unsigned int *class, bool *zeroed);
 
-/* A block of large @class of @h, no block any more, goes back. Under @h's lock. */
-void pageheap_free_large(struct pageheap *h, void *p, unsigned int class);
-
 /*
  * Make the @n pages at @p to @n + @more if the ones behind are free. *@zeroed
  * is whether the new ones read as zero.

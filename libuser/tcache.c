@@ -6,7 +6,6 @@
 
 #include "arenas.h"
 #include "conf.h"
-#include "large.h"
 #include "limit.h"
 #include "nodes.h"
 #include "os.h"
@@ -18,10 +17,6 @@
  */
 #define CAP_FIRST	15u
 #define CAP_FIRST_BYTES	8192u
-
-/* A thread's large blocks: this share of the heap, but not less. Option large_bytes: not more. */
-#define LARGE_HEAP_SHARE	16
-#define LARGE_LEAST		((size_t)256 * KB)
 
 /* Look at the clock for decay no more often than this. */
 #define TICK_MS		50
@@ -89,26 +84,6 @@ static void stack_adapt(struct tcache *t, unsigned int class)
 		stack_grow(t, class, min(max(b->cap * 2u + 1, cap_first(class)), (unsigned int)b->cap_max));
 }
 
-/* What a thread's large stacks may hold together: little of a small heap. */
-static int64_t large_bound(const struct arena *a)
-{
-	/* A look without the lock: a bound need not be exact. */
-	size_t heap = atomic_load_explicit(&a->heap->active_seen, memory_order_relaxed) << PAGE_SHIFT;
-
-	if (a->reserved)
-		return 0;
-	return (int64_t)min(max(heap / LARGE_HEAP_SHARE, LARGE_LEAST), (size_t)conf.large_bytes);
-}
-
-/* The heap has grown or shrunk; stacks that hold too much keep it until they are aged. */
-static void rebound(struct tcache *t)
-{
-	int64_t bound = large_bound(t->arena);
-
-	t->large_room += bound - t->large_max;
-	t->large_max = bound;
-}
-
 /* No CPU's number. */
 static const uint32_t no_cpu = UINT32_MAX;
 
@@ -142,7 +117,6 @@ void tcache_bind(struct tcache *t, struct arena *a)
 		t->countdown = sample_next(&t->sampling, 0, t->pace = TCACHE_EVENT_BYTES, &due);
 	t->gc_events = (uint32_t)conf.gc_events;
 	t->net_due = t->net - TCACHE_EVENT_BYTES;
-	t->large_max = t->large_room = large_bound(a);
 	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
 		size_t size = sizeclasses[c].size, most;
 
@@ -150,9 +124,10 @@ void tcache_bind(struct tcache *t, struct arena *a)
 			most = min(max((size_t)conf.tcache_bytes / size, (size_t)4),
 				   (size_t)conf.ncached_max);
 		else
-			most = (size_t)conf.large_bytes / size;
+			most = tcache_large_cap(c);
 		t->bins[c].cap_max = (uint16_t)(size > (size_t)conf.tcache_max ? 0 : most);
 	}
+	tcache_bind_large(t);
 }
 
 /* --- GC ----------------------------------------------------------------------------- */
@@ -167,22 +142,6 @@ static void flush_oldest(struct tcache *t, unsigned int class, unsigned int n)
 	arena_flush(t->arena, class, base, n);
 	memmove(base, base + n, left * sizeof(void *));
 	t->top[class] = base + left;
-}
-
-/* The oldest @n blocks of a large stack are freed; the room it does not need is any's again. */
-static void free_oldest(struct tcache *t, unsigned int class, unsigned int n)
-{
-	int64_t size = sizeclasses[class].size;
-	void **base = t->base_of[class];
-	size_t left = tcache_cached(t, class) - n;
-
-	if (n) {
-		t->net -= n * size;
-		large_free_spans(base, n, class);
-		memmove(base, base + n, left * sizeof(void *));
-	}
-	t->large_room += (t->end[class] - (base + left)) * size;
-	t->top[class] = t->end[class] = base + left;
 }
 
 static void flush_remote(struct tcache *t)
@@ -212,10 +171,10 @@ static void flush_remote(struct tcache *t)
 	}
 }
 
-/* Stacks unused since the last GC lose half of what they hold, then their room. */
+/* Stacks unused since the last GC lose half of what they hold, then their room; large ones half. */
 static void age(struct tcache *t)
 {
-	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
+	for (unsigned int c = 1; c <= CLASS_SMALL_LAST; c++) {
 		struct cbin *b = &t->bins[c];
 		unsigned int n = tcache_cached(t, c);
 
@@ -225,13 +184,13 @@ static void age(struct tcache *t)
 			b->use = 0;
 			continue;
 		}
-		if (c > CLASS_SMALL_LAST)
-			free_oldest(t, c, (n + 1) / 2);
-		else if (n)
+		if (n)
 			flush_oldest(t, c, (n + 1) / 2);
-		if (!n)
+		else
 			stack_drop(t, c);
 	}
+	for (unsigned int c = CLASS_LARGE_FIRST; c <= CLASS_LARGE_LAST; c++)
+		tcache_free_oldest(t, c, (tcache_cached(t, c) + 1) / 2);
 }
 
 /* The thread may have moved to another node: allocate there from now on. */
@@ -293,7 +252,7 @@ void tcache_gc(struct tcache *t)
 static noinline void set_pace(struct tcache *t, uint64_t now, int64_t passed)
 {
 	if (now < t->next_tick)
-		t->pace = min(2 * t->pace, TCACHE_EVENT_BYTES);
+		t->pace = min(2 * t->pace, TCACHE_EVENT_MOST);
 	else if (t->next_tick && now - t->next_tick > TICK_MS)
 		t->pace = max(min(passed, t->pace) * TICK_MS / (int64_t)(now - t->next_tick + TICK_MS),
 			      TCACHE_EVENT_LEAST);
@@ -348,12 +307,12 @@ unsigned int tcache_event(struct tcache *t)
 	int saved;
 
 	t->bytes += (uint64_t)passed;
-	if (unlikely(t->pace < TCACHE_EVENT_BYTES || now > t->next_tick + TICK_MS))
+	if (unlikely(t->pace < TCACHE_EVENT_MOST || now > t->next_tick + TICK_MS))
 		set_pace(t, now, passed);
 	t->countdown = sample_next(&t->sampling, passed, t->pace, &due);
 	/* By the bytes that were asked for, and not by the clock: counts repeat. */
 	if (!due)
-		rebound(t);
+		tcache_rebound(t);
 	t->net_due = t->net - TCACHE_EVENT_BYTES;
 	if (now < t->next_tick)
 		return due;
@@ -432,34 +391,6 @@ void tcache_push_remote(struct tcache *t, unsigned int class, void *p)
 	}
 }
 
-/* --- large -------------------------------------------------------------------------- */
-
-bool tcache_push_large(struct tcache *t, size_t class, void *p)
-{
-	int64_t size = sizeclass_bytes[class];
-	struct cbin *b = &t->bins[class];
-	void **slots;
-
-	if (b->cap && t->top[class][-1] == p)
-		ash_fatal("free: block %p was freed twice", p);
-	b->use = 1;
-	if (t->top[class] == t->end[class]) {
-		if (t->large_room < size || !b->cap_max || tcache_cached(t, class) == b->cap_max)
-			return false;
-		if (!b->cap) {
-			slots = meta_alloc(stack_bytes(b->cap_max));
-			if (!slots)
-				return false;
-			b->cap = b->cap_max;
-			t->base_of[class] = t->top[class] = t->end[class] = slots + 1;
-		}
-		t->large_room -= size;
-		t->end[class]++;
-	}
-	*t->top[class]++ = p;
-	return true;
-}
-
 /* --- all ------------------------------------------------------------------------------ */
 
 void tcache_flush_all(struct tcache *t)
@@ -469,8 +400,8 @@ void tcache_flush_all(struct tcache *t)
 
 		if (n && c <= CLASS_SMALL_LAST)
 			flush_oldest(t, c, n);
-		else if (t->bins[c].cap && c > CLASS_SMALL_LAST)
-			free_oldest(t, c, n);
+		else if (n)
+			tcache_free_oldest(t, c, n);
 	}
 	if (t->nremote)
 		flush_remote(t);
@@ -479,6 +410,7 @@ void tcache_flush_all(struct tcache *t)
 void tcache_destroy(struct tcache *t)
 {
 	tcache_flush_all(t);
-	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++)
+	for (unsigned int c = 1; c <= CLASS_SMALL_LAST; c++)
 		stack_drop(t, c);
+	tcache_drop_large(t);
 }

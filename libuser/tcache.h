@@ -5,10 +5,9 @@
  * bytes.
  *
  * A small stack:	base <= top <= end, top - base blocks cached, base[-1] readable
- *	A large one:		likewise; its room, end - base, is lent to it from what all
- *				large stacks may hold together, so that the fast paths need
- *				not count bytes:
- *	large_max == large_room + sum over large stacks of (end - base) * size
+ * A large one:		begins end - cap; its top == end, so that the fast path of free finds it
+ *			full, and its large_top is full_free()'s; the word before it is LARGE_EMPTY
+ *	large_max == large_room + sum over large stacks of blocks * size
  *
  * All fields belong to the thread, except those marked; statistics read them
  * without a lock and may be off by what is under way.
@@ -23,7 +22,7 @@
 struct cbin {
 	uint16_t cap;		/* slots of the stack's record; base[-1] is one more */
 	uint16_t use;		/* fills and flushes since the last GC */
-	uint16_t cap_max;	/* constant after set-up; of large ones what large_max allows */
+	uint16_t cap_max;	/* constant after set-up; of large ones what large_bytes allows */
 };
 
 /* A large request may be served by the stack of one of so many classes above its own. */
@@ -36,11 +35,16 @@ struct cbin {
  */
 #define OPAQUE(class)	__asm__("" : "+r"(class))
 
+/* Below the last block of a large stack: no block, so that one test finds it and pointers into blocks. */
+#define LARGE_EMPTY	((void *)1)
+
 /* Sizes whose class the thread's own table tells; with it the cache is just below 4 KB. */
 #define TCACHE_NEAR	((size_t)1024)
 
 /* [CLASS_NONE], always full and empty, and those above CLASS_LARGE_LAST, which stay empty. */
 #define TCACHE_BINS	(CLASS_LARGE_LAST + 1 + LARGE_ABOVE)
+#define TCACHE_LARGE	(TCACHE_BINS - CLASS_LARGE_FIRST)
+
 
 /* A free of a sampled block finds a full stack too. */
 _Static_assert(CLASS_SAMPLED < TCACHE_BINS && CLASS_SAMPLED > CLASS_LARGE_LAST, "not cached");
@@ -63,7 +67,10 @@ struct tcache {
 	 */
 	void **top[TCACHE_BINS];
 	void **end[TCACHE_BINS];
-	void **base_of[TCACHE_BINS];
+	void **base_of[CLASS_SMALL_LAST + 1];
+	/* Of large classes, from CLASS_LARGE_FIRST on. */
+	void **large_top[TCACHE_LARGE];
+	int64_t large_cost[TCACHE_LARGE];	/* bytes of a block; far below 0: no large class */
 	struct cbin bins[TCACHE_BINS];
 	/*
 	 * Size to class. A table for all threads would be a third of this, and
@@ -85,7 +92,8 @@ struct tcache {
 	uint32_t follow_wait;	/* events until the thread may be bound to another node again */
 	size_t remote_bytes;	/* in remote[] */
 	int64_t large_max;	/* a share of the heap, at most option large_bytes; 0 in the static caches */
-	int64_t large_room;	/* of it, what is lent to no stack; below 0 until GC if the heap has shrunk */
+	int64_t large_room;	/* of it, what is free; below 0 until GC if the heap has shrunk */
+	void **large_slots;	/* of all large stacks; NULL: there are none yet */
 	uint64_t bytes;		/* asked for, up to the last event */
 	int64_t net;		/* bytes taken from arenas and page heaps less those given back */
 	int64_t net_due;	/* below it so much went back that decay has to look: see tcache_freed() */
@@ -97,8 +105,10 @@ struct tcache {
 	void *remote[REMOTE_MAX];
 };
 
-/* Bytes between two events, at the most: what decay and statistics may lag behind. */
+/* Bytes between two events at first, and of what was freed between two looks at decay. */
 #define TCACHE_EVENT_BYTES	((int64_t)(4 * MB))
+/* At the most, in a thread whose events come sooner than decay looks. */
+#define TCACHE_EVENT_MOST	((int64_t)(16 * MB))
 /* And in a thread that allocates so little that this takes longer than decay should wait. */
 #define TCACHE_EVENT_LEAST	((int64_t)KB)
 
@@ -131,20 +141,56 @@ void tcache_push_remote(struct tcache *t, unsigned int class, void *p);
 /* Blocks in the stack of @class. */
 static inline unsigned int tcache_cached(const struct tcache *t, unsigned int class)
 {
-	return (unsigned int)(t->top[class] - t->base_of[class]);
+	if (class <= CLASS_SMALL_LAST)
+		return (unsigned int)(t->top[class] - t->base_of[class]);
+	return (unsigned int)(t->large_top[class - CLASS_LARGE_FIRST] - t->end[class]) + t->bins[class].cap;
+}
+
+/* Have the bytes of all large stacks room for one of @class >= CLASS_LARGE_FIRST? Always, if it is not large. */
+static inline bool large_has_room(const struct tcache *t, size_t class)
+{
+	return likely(t->large_room - t->large_cost[class - CLASS_LARGE_FIRST] >= 0);
+}
+
+/* Push @p of such a class; false: its stack is full, there is none, or @p was freed twice. */
+static inline bool large_push(struct tcache *t, size_t class, void *p)
+{
+	void **top = t->large_top[class - CLASS_LARGE_FIRST];
+
+	if (unlikely(top == t->end[class] || top[-1] == p))
+		return false;
+	t->large_room -= t->large_cost[class - CLASS_LARGE_FIRST];
+	OPAQUE(class);
+	t->large_top[class - CLASS_LARGE_FIRST]++;
+	*top = p;
+	return true;
 }
 
 /*
- * Push @p of large @class, whose stack is full or has it on top: with more room, if there is
- * any to lend. False: it has to go elsewhere. Ends the process if @p is on top.
+ * Push @p of large @class, which large_push() did not take, for there may be no stacks yet. False:
+ * it has to go elsewhere. Ends the process if @p is on top.
  */
 bool tcache_push_large(struct tcache *t, size_t class, void *p);
 
-/* The stack of large @class did not take a block, which leaves the cache. True: GC or decay is due. */
-static inline bool tcache_refused(struct tcache *t, size_t class)
+/* The @n oldest blocks of the stack of large @class are freed. */
+void tcache_free_oldest(struct tcache *t, size_t class, unsigned int n);
+
+/* The large stacks, all empty, are no more. */
+void tcache_drop_large(struct tcache *t);
+
+/* How many blocks of large @class the options let a thread have. */
+unsigned int tcache_large_cap(size_t class);
+
+/* What large stacks may hold together is a share of the heap, which has grown or shrunk. */
+void tcache_rebound(struct tcache *t);
+
+/* Of a cache that is bound to another arena, or new. */
+void tcache_bind_large(struct tcache *t);
+
+/* A large block of @bytes leaves the cache, which has no room for it. True: GC or decay is due. */
+static inline bool tcache_refused(struct tcache *t, int64_t bytes)
 {
-	t->bins[class].use = 1;
-	t->net -= sizeclass_bytes[class];
+	t->net -= bytes;
 	return ++t->events >= t->gc_events || t->net < t->net_due;
 }
 

@@ -416,7 +416,7 @@ Test(purge, a_trickle_of_requests_is_enough)
 	/* Who is busy again looks as seldom as before. */
 	for (unsigned int i = 0; i < 100000; i++)
 		ashlar_free(ashlar_malloc(200));
-	cr_assert_eq(ash_tls->pace, TCACHE_EVENT_BYTES);
+	cr_assert_eq(ash_tls->pace, TCACHE_EVENT_MOST);
 }
 
 /* --- nodes whose threads sleep -------------------------------------------------------- */

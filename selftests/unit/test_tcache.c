@@ -39,23 +39,30 @@ static size_t cached_bytes(void)
 
 static void consistent(void)
 {
-	size_t large = 0, lent = 0;
+	size_t large = 0;
 
 	for (unsigned int c = 1; c <= CLASS_LARGE_LAST; c++) {
 		struct cbin *b = &cache->bins[c];
+		void **top = cache->top[c], **base;
 
-		cr_assert(cache->base_of[c] <= cache->top[c] && cache->top[c] <= cache->end[c] &&
-			  cache->end[c] <= cache->base_of[c] + b->cap, "class %u", c);
 		if (c <= CLASS_SMALL_LAST) {
+			base = cache->base_of[c];
 			cr_assert_leq(b->cap, b->cap_max, "class %u", c);
-			continue;
+		} else {
+			cr_assert_eq(top, cache->end[c], "class %u: free must find it full", c);
+			top = cache->large_top[c - CLASS_LARGE_FIRST];
+			base = cache->end[c] - b->cap;
+			cr_assert_eq(base[-1], LARGE_EMPTY, "class %u", c);
+			cr_assert(b->cap == 0 || b->cap == b->cap_max, "class %u", c);
+			cr_assert_eq(top - base, tcache_cached(cache, c), "class %u", c);
+			large += tcache_cached(cache, c) * (size_t)sizeclasses[c].size;
 		}
-		large += tcache_cached(cache, c) * (size_t)sizeclasses[c].size;
-		lent += (size_t)(cache->end[c] - cache->base_of[c]) * sizeclasses[c].size;
+		cr_assert(base <= top && top <= cache->end[c] && cache->end[c] <= base + b->cap,
+			  "class %u", c);
 	}
 	cr_assert_eq(large, tcache_large_bytes(cache));
-	/* Below zero only until GC, when the heap has shrunk. */
-	cr_assert_eq(lent + (size_t)cache->large_room, (size_t)cache->large_max);
+	/* The room is below zero only until GC, when the heap has shrunk. */
+	cr_assert_eq((int64_t)large + cache->large_room, cache->large_max);
 	cr_assert(cache->top[0] == cache->end[0]);
 }
 
