@@ -15,7 +15,11 @@ struct conf conf;
 #ifndef CONF_DEFAULT
 #define CONF_DEFAULT ""
 #endif
-#define CONF_FILE	"/etc/ashlar.conf"
+AT_HAND static const char conf_file[] = "/etc/ashlar.conf";
+
+/* Defaults of texts. */
+AT_HAND static const char no_text[] = "";
+AT_HAND static const char prefix[] = "ashlar";
 
 #define ROW(name, d, lo, hi, w, text, ...)	\
 	{ .key = #name, .help = text, .offset = offsetof(struct conf, name),	\
@@ -68,7 +72,7 @@ const struct conf_row conf_rows[] = {
 	BOOL(abort_conf, false, "Whether a wrong option ends the process.", SAME),
 	BOOL(confirm_conf, false, "Whether the options in force are printed at start.", SAME),
 	BOOL(stats_print, false, "Whether statistics are printed at exit.", SAME),
-	TEXT(stats_print_opts, "", CONF_JEMALLOC,
+	TEXT(stats_print_opts, no_text, CONF_JEMALLOC,
 	     "Letters for that report, as ashlar_stats_print() takes them."),
 	BOOL(zero, false, "Whether new blocks read as zero; threads cache nothing then.", SAME),
 	ROW(junk, JUNK_NONE, 0, 3, "false|true|alloc|free",
@@ -86,7 +90,7 @@ const struct conf_row conf_rows[] = {
 	BOOL(prof_active, true, "Whether sampling is on from the start, if prof is true; ctl prof.active changes it.", SAME),
 	BOOL(prof_thread_active_init, true, "Whether threads are sampled until thread.prof.active says otherwise.", SAME),
 	NUMBER(lg_prof_sample, 19, 0, 40, "Log2 of the mean number of bytes between two samples.", SAME),
-	TEXT(prof_prefix, "ashlar", CONF_JEMALLOC | CONF_UNSAFE,
+	TEXT(prof_prefix, prefix, CONF_JEMALLOC | CONF_UNSAFE,
 	     "How the names of dumped profiles begin; .PID.SEQ.{i,u,m,f}N.heap follows."),
 	ROW(prof_format, FORMAT_HEAP_V2, 0, 1, "heap_v2|pprof",
 	    "What a dumped profile is: text, or pprof's protocol buffers, whose names end in .pb.gz."),
@@ -108,9 +112,9 @@ const struct conf_row conf_rows[] = {
 	NUMBER(guard_max, 1024, 16, 16384, "Guarded blocks at a time, those freed not long ago included."),
 };
 
-const unsigned int conf_nrows = ARRAY_SIZE(conf_rows);
+AT_HAND const unsigned int conf_nrows = ARRAY_SIZE(conf_rows);
 
-const char conf_build[] = CONF_DEFAULT;
+AT_HAND const char conf_build[] = CONF_DEFAULT;
 
 /*
  * What a program may bring with it: "key:value,…". Its own definition of this
@@ -377,23 +381,34 @@ unsigned int conf_read_file(const char *path)
 	return conf_parse(buf, path);
 }
 
+/* What follows @s if it sets our variable, else NULL. Not libc's getenv: few small processes have its page. */
+static const char *our_variable(const char *s)
+{
+	AT_HAND static const char name[] = "ASHLAR_CONF=";
+	size_t i = 0;
+
+	while (name[i] && s[i] == name[i])
+		i++;
+	return name[i] ? NULL : s + i;
+}
+
 /*
  * The variable's value, before libc has set environ too (an IFUNC resolver
  * of the program may be the first to call malloc).
  */
-static const char *environment(const char *name)
+static const char *environment(void)
 {
-	size_t n = strlen(name);
+	const char *value = NULL;
 	ssize_t len;
 
+	for (char **e = environ; e && *e && !value; e++)
+		value = our_variable(*e);
 	if (environ)
-		return secure_getenv(name);
+		return value;
 	len = os_read_file("/proc/self/environ", buf, sizeof(buf));
-	for (char *s = buf; s < buf + len; s += strlen(s) + 1) {
-		if (!strncmp(s, name, n) && s[n] == '=')
-			return s + n + 1;
-	}
-	return NULL;
+	for (char *s = buf; s < buf + len && !value; s += strlen(s) + 1)
+		value = our_variable(s);
+	return value;
 }
 
 static void confirm(void)
@@ -433,9 +448,9 @@ void conf_init(void)
 		conf_linked();
 	if (ashlar_conf)
 		refused += conf_parse(ashlar_conf, "ashlar_conf");
-	refused += conf_read_file(CONF_FILE);
+	refused += conf_read_file(conf_file);
 	/* A set-uid program takes nothing from whoever calls it. */
-	text = secure ? NULL : environment("ASHLAR_CONF");
+	text = secure ? NULL : environment();
 	if (text)
 		refused += conf_parse(text, "ASHLAR_CONF");
 	/* Every block passes the slow path, which fills. */

@@ -256,8 +256,13 @@ size_t os_free_swap(void)
 	return syscall(SYS_sysinfo, &si) ? 0 : (size_t)si.freeswap * si.mem_unit;
 }
 
-/* Until the process has started: the clock is asked of the kernel as well. */
+/*
+ * The clock is asked of the kernel until the process has started, and so many times: most small
+ * processes then do not have libc's page with it, and the 64 KB around, in their memory.
+ */
+#define SPARED	1024
 static bool settled;
+static _Atomic unsigned int asked;
 
 void os_settled(void)
 {
@@ -268,10 +273,12 @@ static struct timespec now(clockid_t clock)
 {
 	struct timespec ts = { 0 };
 
-	if (likely(settled))
+	if (likely(settled && atomic_load_explicit(&asked, memory_order_relaxed) >= SPARED)) {
 		clock_gettime(clock, &ts);
-	else
+	} else {
+		atomic_fetch_add_explicit(&asked, 1, memory_order_relaxed);
 		syscall(SYS_clock_gettime, clock, &ts);
+	}
 	return ts;
 }
 

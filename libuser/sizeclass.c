@@ -18,7 +18,7 @@
 	[c] = { .size = (bytes), .pages_min = (bytes) / PAGE_SIZE,	\
 		.pages_max = (bytes) / PAGE_SIZE }
 
-const struct sizeclass sizeclasses[NCLASSES] = {
+AT_HAND const struct sizeclass sizeclasses[NCLASSES] = {
 	SMALL(1, 8, 1, 1),
 	SMALL(2, 16, 1, 2),
 	SMALL(3, 32, 1, 4),
@@ -85,7 +85,7 @@ const struct sizeclass sizeclasses[NCLASSES] = {
 	LARGE(64, 1835008),
 };
 
-const uint32_t sizeclass_bytes[NCLASSES] = {
+AT_HAND const uint32_t sizeclass_bytes[NCLASSES] = {
 	0, 8, 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512,
 	640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144,
 	7168, 8192, 10240, 12288, 14336, 16384, 20480, 24576, 28672, 32768, 40960, 49152,
@@ -95,7 +95,7 @@ const uint32_t sizeclass_bytes[NCLASSES] = {
 };
 
 /* (size + 7) / 8 to the class of a small size. */
-const uint8_t sizeclass_of_words[SMALL_MAX / 8 + 1] = {
+AT_HAND const uint8_t sizeclass_of_words[SMALL_MAX / 8 + 1] = {
 	[0 ... 1] = 1,
 	[2] = 2,
 	[3 ... 4] = 3,
@@ -135,7 +135,7 @@ const uint8_t sizeclass_of_words[SMALL_MAX / 8 + 1] = {
 };
 
 /* (size - 1) / PAGE_SIZE to the class of a large size. */
-const uint8_t sizeclass_of_pages[LARGE_MAX / PAGE_SIZE] = {
+AT_HAND const uint8_t sizeclass_of_pages[LARGE_MAX / PAGE_SIZE] = {
 	[0 ... 3] = 37,
 	[4] = 38,
 	[5] = 39,

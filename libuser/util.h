@@ -29,6 +29,11 @@
 #define AT_START	__attribute__((section(".text.startup")))
 /* Few processes run it: lies behind all that each one runs. */
 #define RARE		__attribute__((section("ash_rare")))
+/*
+ * Constants that every process reads: in pages that are its own anyway, so that the others and
+ * what lies around them (60 KB: a fault maps its neighbours) are not in a small process's memory.
+ */
+#define AT_HAND		__attribute__((section(".data.rel.ro.at_hand")))
 #define EXPORT		__attribute__((visibility("default")))
 
 #define KB		((size_t)1 << 10)
