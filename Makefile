@@ -56,7 +56,7 @@ LIB_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fdata-sections
 # it still calls it when it ends, and blocks outlive a dlclose. A fault maps the 64 KB
 # around it, counted from multiples of 64 KB: the text begins at one.
 LIB_LDFLAGS := -shared -Wl,-z,defs,-z,nodelete,-z,now,-z,relro,--as-needed,-O1 \
-	-Wl,--sort-section=alignment,-z,max-page-size=65536
+	-Wl,--sort-section=alignment,-z,max-page-size=65536,-fini,none
 
 lib: ## build the library alone; needs no kernel headers
 lib: $(foreach l,libashlar libashlar-prefixed,$(B)/$l.so $(B)/$l.a)

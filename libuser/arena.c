@@ -13,6 +13,9 @@
 #define DEPOT_ARENA_BYTES	(1 * MB)
 #define DEPOT_HEAP_SHARE	32
 #define DEPOT_MAX_SLOTS		(META_MAX / sizeof(void *))
+/* An array's first slots, and those that an empty depot keeps. */
+#define DEPOT_FIRST_SLOTS	64u
+#define DEPOT_KEPT_SLOTS	256u
 
 /* How many other arenas are asked for slots before a slab is made, and from what on they lend. */
 #define LENDERS			4u
@@ -102,11 +105,16 @@ static struct slab *bin_new_slab(struct arena *a, struct bin *b, unsigned int cl
 
 /* --- the depot ---------------------------------------------------------------------- */
 
-static bool depot_grow(struct bin *b)
+/* Room for @need blocks, or as many as it had when its array was last given back. */
+static bool depot_grow(struct bin *b, uint32_t need)
 {
-	uint32_t cap = max(b->depot_cap * 2, 64u);
+	uint32_t cap = max(b->depot_cap, DEPOT_FIRST_SLOTS);
 	void **slots;
 
+	if (!b->depot)
+		need = max(need, b->depot_high);
+	while (cap < need)
+		cap *= 2;
 	if (cap > DEPOT_MAX_SLOTS)
 		return false;
 	slots = meta_alloc(cap * sizeof(void *));
@@ -114,10 +122,25 @@ static bool depot_grow(struct bin *b)
 		return false;
 	if (b->ndepot)
 		memcpy(slots, b->depot, b->ndepot * sizeof(void *));
+	if (!b->depot)
+		b->depot_high = 0;
 	meta_free(b->depot, b->depot_cap * sizeof(void *));
 	b->depot = slots;
 	b->depot_cap = cap;
 	return true;
+}
+
+/*
+ * It is empty: a long array is another depot's. A program that is done with one size and goes on
+ * with the next has the memory of one, not of both.
+ */
+static void depot_emptied(struct bin *b)
+{
+	if (b->depot_cap <= DEPOT_KEPT_SLOTS)
+		return;
+	meta_free(b->depot, b->depot_cap * sizeof(void *));
+	b->depot = NULL;
+	b->depot_cap = 0;
 }
 
 static size_t depot_bound(const struct arena *a)
@@ -147,16 +170,13 @@ static unsigned int depot_put(struct arena *a, struct bin *b, unsigned int class
 	if (atomic_load_explicit(&a->depot_bytes, memory_order_relaxed) + n * size > depot_bound(a))
 		return 0;
 	n = (unsigned int)min((size_t)n, room);
-	while (b->ndepot + n > b->depot_cap) {
-		if (!depot_grow(b)) {
-			n = b->depot_cap - b->ndepot;
-			break;
-		}
-	}
+	if (b->ndepot + n > b->depot_cap && !depot_grow(b, b->ndepot + n))
+		n = b->depot_cap - b->ndepot;
 	if (!n)
 		return 0;
 	memcpy(b->depot + b->ndepot, blocks, n * sizeof(void *));
 	b->ndepot += n;
+	b->depot_high = max(b->depot_high, b->ndepot);
 	atomic_fetch_add_explicit(&a->depot_bytes, n * size, memory_order_relaxed);
 	return n;
 }
@@ -172,6 +192,8 @@ static unsigned int depot_get(struct arena *a, struct bin *b, unsigned int class
 	memcpy(top - n, b->depot + b->ndepot, n * sizeof(void *));
 	atomic_fetch_sub_explicit(&a->depot_bytes, n * sizeclasses[class].size,
 				  memory_order_relaxed);
+	if (!b->ndepot)
+		depot_emptied(b);
 	return n;
 }
 

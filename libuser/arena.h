@@ -26,6 +26,7 @@ struct bin {
 	/* All guarded by lock. */
 	uint32_t ndepot, depot_cap;
 	uint32_t depot_low;		/* least of ndepot since the last aging */
+	uint32_t depot_high;		/* most of ndepot since it had no array */
 	bool depot_closed;		/* until someone fills here; again when an aging finds nobody does */
 	void **depot;
 	struct slab *lists[BIN_LISTS];

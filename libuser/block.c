@@ -243,7 +243,7 @@ static inline __attribute__((always_inline)) void *block_alloc_framed(size_t siz
 	unsigned int class;
 	void *p;
 
-	if (unlikely(t->disabled))
+	if (unlikely(!t->enabled))
 		return alloc_uncached(t, 1, size, false);
 	if (unlikely(tcache_countdown(t, size))) {
 		p = event(t, 1, size, NULL, frame);
@@ -298,7 +298,7 @@ void *block_alloc_aligned(size_t align, size_t size)
 
 	if (size > SIZE_LIMIT)
 		return NULL;
-	if (unlikely(t->disabled))
+	if (unlikely(!t->enabled))
 		return alloc_uncached(t, align, size, false);
 	if (align <= PAGE_SIZE)
 		return block_alloc(size_for_align(align, size));
@@ -314,7 +314,7 @@ void *block_alloc_zeroed(size_t size)
 	bool zeroed = false;
 	void *p = NULL;
 
-	if (unlikely(t->disabled))
+	if (unlikely(!t->enabled))
 		return alloc_uncached(t, 1, size, true);
 	if (size <= SMALL_MAX)
 		p = block_alloc(size);
@@ -371,10 +371,10 @@ size_t block_good_size(size_t align, size_t size)
 
 static void free_span(struct tcache *t, void *p, const struct block *b)
 {
-	if (b->class != CLASS_HUGE && !t->disabled && b->w == t->home &&
+	if (b->class != CLASS_HUGE && t->enabled && b->w == t->home &&
 	    tcache_push_large(t, b->class, p))
 		return;
-	if (!t->disabled)
+	if (t->enabled)
 		t->net -= (int64_t)b->size;
 	else
 		fill_freed(p, b->w, b->size);
@@ -382,13 +382,13 @@ static void free_span(struct tcache *t, void *p, const struct block *b)
 		huge_free(p);
 	else
 		large_free_span(p, b->class);
-	if (!t->disabled)
+	if (t->enabled)
 		tcache_watch_net(t);
 }
 
 static void free_small(struct tcache *t, void *p, const struct block *b)
 {
-	if (unlikely(t->disabled)) {
+	if (unlikely(!t->enabled)) {
 		fill_freed(p, b->w, b->size);
 		arena_flush(NULL, b->class, &p, 1);
 		return;

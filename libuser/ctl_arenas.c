@@ -67,7 +67,7 @@ static int arena_purge(const struct ctl_call *c, const union ctl_value *v)
 
 	(void)v;
 	if (!ctl_arena_index(c->index[0], &index)) {
-		if (index == STATS_ALL && !t->disabled)
+		if (index == STATS_ALL && t->enabled)
 			tcache_flush_all(t);
 		empty_depots(index);
 	}
@@ -97,7 +97,7 @@ static int one_created(const struct ctl_call *c, struct arena **a)
 	if (index == STATS_ALL || !ash_arenas[index]->reserved)
 		return EFAULT;
 	*a = ash_arenas[index];
-	if (!thread_cache()->disabled)
+	if (thread_cache()->enabled)
 		tcache_flush_all(thread_cache());
 	return 0;
 }
@@ -272,7 +272,7 @@ EXPORT size_t ashlar_purge(void)
 
 	if (!thread_ready())
 		return 0;
-	if (!t->disabled)
+	if (t->enabled)
 		tcache_flush_all(t);
 	empty_depots(STATS_ALL);
 	return purge_heaps(os_now_ms(), PURGE_ALL) << PAGE_SHIFT;

@@ -49,7 +49,7 @@ static int get_thread_active(const struct ctl_call *c, union ctl_value *v)
 	struct tcache *t = thread_cache();
 
 	(void)c;
-	v->b = !t->disabled && !t->sampling.silent;
+	v->b = t->enabled && !t->sampling.silent;
 	return conf.prof ? 0 : ENOENT;
 }
 
@@ -60,7 +60,7 @@ static int set_thread_active(const struct ctl_call *c, const union ctl_value *v)
 	(void)c;
 	if (!conf.prof)
 		return ENOENT;
-	if (t->disabled)
+	if (!t->enabled)
 		return EAGAIN;
 	t->sampling.silent = !v->b;
 	return 0;
@@ -80,7 +80,7 @@ static int set_thread_name(const struct ctl_call *c, const union ctl_value *v)
 	(void)c;
 	if (!conf.prof)
 		return ENOENT;
-	if (!v->str || t->disabled)
+	if (!v->str || !t->enabled)
 		return EINVAL;
 	for (const char *s = v->str; *s; s++) {
 		if (*s < ' ' || *s == 0x7f)

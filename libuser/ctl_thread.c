@@ -37,7 +37,7 @@ static int get_thread_count(const struct ctl_call *c, union ctl_value *v)
 {
 	struct tcache *t = thread_cache();
 
-	if (!t->disabled)
+	if (t->enabled)
 		tcache_count(t);
 	v->q = *(uint64_t *)((char *)t + c->row->arg);
 	return 0;
@@ -47,7 +47,7 @@ static int get_thread_countp(const struct ctl_call *c, union ctl_value *v)
 {
 	struct tcache *t = thread_cache();
 
-	if (!t->disabled)
+	if (t->enabled)
 		tcache_count(t);
 	v->p = (char *)t + c->row->arg;
 	return 0;
@@ -56,7 +56,7 @@ static int get_thread_countp(const struct ctl_call *c, union ctl_value *v)
 static int get_tcache_enabled(const struct ctl_call *c, union ctl_value *v)
 {
 	(void)c;
-	v->b = !thread_cache()->disabled;
+	v->b = thread_cache()->enabled;
 	return 0;
 }
 
@@ -73,7 +73,7 @@ static int tcache_flush(const struct ctl_call *c, const union ctl_value *v)
 
 	(void)c;
 	(void)v;
-	if (t->disabled)
+	if (!t->enabled)
 		return EFAULT;
 	tcache_flush_all(t);
 	return 0;
@@ -94,7 +94,7 @@ static int get_ncached_max(const struct ctl_call *c, union ctl_value *v)
 	(void)c;
 	if (v->z > LARGE_MAX)
 		return EINVAL;
-	v->z = t->disabled ? 0 : t->bins[sizeclass_of(v->z)].cap_max;
+	v->z = t->enabled ? t->bins[sizeclass_of(v->z)].cap_max : 0;
 	return 0;
 }
 
@@ -142,7 +142,7 @@ static int set_ncached_max(const struct ctl_call *c, const union ctl_value *v)
 	struct tcache *t = thread_cache();
 
 	(void)c;
-	if (t->disabled || !v->str || !each_range(v->str, NULL))
+	if (!t->enabled || !v->str || !each_range(v->str, NULL))
 		return EINVAL;
 	/* The stacks grow anew, to their new bounds. */
 	tcache_destroy(t);
@@ -156,7 +156,7 @@ static int get_tcache_max(const struct ctl_call *c, union ctl_value *v)
 
 	(void)c;
 	v->z = 0;
-	for (unsigned int k = 1; k <= CLASS_LARGE_LAST && !t->disabled; k++) {
+	for (unsigned int k = 1; k <= CLASS_LARGE_LAST && t->enabled; k++) {
 		if (t->bins[k].cap_max)
 			v->z = sizeclasses[k].size;
 	}
@@ -168,7 +168,7 @@ static int set_tcache_max(const struct ctl_call *c, const union ctl_value *v)
 	struct tcache *t = thread_cache();
 
 	(void)c;
-	if (t->disabled || v->z > LARGE_MAX)
+	if (!t->enabled || v->z > LARGE_MAX)
 		return EINVAL;
 	tcache_destroy(t);
 	tcache_bind(t, t->arena);

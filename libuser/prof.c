@@ -393,7 +393,7 @@ static void count_free(struct sampling *s, struct prof_block *b)
 
 void prof_free(struct tcache *t, void *p, void **frame)
 {
-	struct sampling *s = t->disabled ? NULL : &t->sampling;
+	struct sampling *s = t->enabled ? &t->sampling : NULL;
 	struct window *w = window_of(p);
 	uint32_t i = window_spans(w)[window_page(w, p)], stack = 0;
 	struct prof_block *b = prof_block_at(i), copy;

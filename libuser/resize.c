@@ -25,7 +25,7 @@ static size_t resize(void *p, const struct block *found, size_t size, size_t ext
 		return b.size;
 	size = b.size;
 	block_find(p, &b);
-	if (!ash_tls->disabled)
+	if (ash_tls->enabled)
 		ash_tls->net += (int64_t)b.size - (int64_t)size;
 	if (conf_fills() && b.size > size)
 		fill_new(p, size, b.size, &zeroed);

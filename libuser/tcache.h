@@ -82,7 +82,7 @@ struct tcache {
 	uint64_t owner;		/* pthread_self() of the thread; guarded by threads' lock */
 	struct tcache *next, *prev;	/* list of all; guarded by threads' lock */
 	bool orphan;		/* its thread did not survive a fork; likewise */
-	bool disabled;		/* never holds anything: see thread.h */
+	bool enabled;		/* false: never holds anything, see thread.h */
 	uint32_t events;	/* fills, flushes and refusals since the last GC */
 	uint32_t gc_events;	/* constant: option gc_events */
 	uint32_t nremote;
@@ -223,7 +223,7 @@ void tcache_count(struct tcache *t);
  */
 static inline bool tcache_countdown(struct tcache *t, size_t size)
 {
-	if (unlikely(t->disabled))
+	if (unlikely(!t->enabled))
 		return false;
 	if (t->countdown >= 0)
 		t->countdown -= (int64_t)size;

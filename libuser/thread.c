@@ -18,8 +18,8 @@
 #include "prof.h"
 #include "source_dev.h"
 
-struct tcache ash_unset = { .disabled = true };
-struct tcache ash_dead = { .disabled = true };
+struct tcache ash_unset;
+struct tcache ash_dead;
 __thread struct tcache *ash_tls __attribute__((tls_model("initial-exec"))) = &ash_unset;
 
 /*
@@ -169,6 +169,7 @@ static struct tcache *cache_create(uint64_t self)
 		atomic_fetch_sub(&a->nthreads, 1);
 		return NULL;
 	}
+	t->enabled = true;
 	t->owner = self;
 	t->sampling.silent = !conf.prof_thread_active_init;
 	tcache_bind(t, a);
@@ -244,7 +245,7 @@ struct arena *thread_arena(struct tcache *t)
 bool thread_cache_enable(bool on)
 {
 	struct tcache *t = thread_cache();
-	bool was = !t->disabled;
+	bool was = t->enabled;
 
 	if (was == on || (on && conf_fills()))
 		return was;
@@ -266,7 +267,7 @@ bool thread_set_arena(unsigned int index)
 	if (index >= atomic_load(&ash_narenas))
 		return false;
 	a = ash_arenas[index];
-	if (t->disabled || t->arena == a)
+	if (!t->enabled || t->arena == a)
 		return true;
 	tcache_flush_all(t);
 	atomic_fetch_sub(&t->arena->nthreads, 1);

@@ -13,7 +13,7 @@ static void start_with(const char *options)
 {
 	fake_start(options);
 	cache = thread_cache();
-	cr_assert(!cache->disabled);
+	cr_assert(cache->enabled);
 }
 
 static void start(void)
