@@ -57,8 +57,10 @@ static inline void bits_set_range(struct bits *b, unsigned int first, unsigned i
 		return;
 	}
 	b->w[i] |= from;
-	while (++i < end)
+	while (++i < end) {
 		b->w[i] = ~0ull;
+		__asm__("" : "+r"(i));	/* no call of memset for a word or two */
+	}
 	b->w[end] |= upto;
 }
 

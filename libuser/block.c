@@ -197,36 +197,66 @@ void *mid_malloc(size_t size, struct tcache *t)
 }
 
 /* A large block from @a: the node's, or where it may be reset the arena's own. */
-static void *large_from(struct arena *a, size_t size, size_t align, bool *zeroed)
+static inline void *large_from(struct arena *a, size_t size, size_t align, bool *zeroed)
 {
 	if (unlikely(a->reserved))
 		return large_alloc_owned(a->heap, a->index, size, align, zeroed);
 	return large_alloc(a->heap, size, align, zeroed);
 }
 
-/* A large block past the cache, on @t's account. */
-static void *large_fresh(struct tcache *t, size_t size, size_t align, bool *zeroed)
+/* Bytes of the large or huge block @p. */
+static inline size_t large_bytes(const struct tcache *t, const void *p)
 {
-	struct arena *a;
+	size_t offset = (uintptr_t)p - t->base, class;
+
+	if (unlikely(offset >= t->home->size))
+		return large_size(p);
+	class = t->classes[offset >> PAGE_SHIFT];
+	return likely(class < CLASS_HUGE) ? sizeclass_bytes[class] : large_size(p);
+}
+
+/* A large block past the cache of @t, on its account. */
+static inline void *large_fresh(struct tcache *t, size_t size, size_t align, bool *zeroed)
+{
 	void *p;
 
 	tcache_watch(t);
-	a = thread_arena(t);
-	p = a ? large_from(a, size, align, zeroed) : NULL;
-	if (p)
-		t->net += (int64_t)large_size(p);
+	p = large_from(t->arena, size, align, zeroed);
+	if (likely(p))
+		t->net += (int64_t)large_bytes(t, p);
+	return p;
+}
+
+/* A large block of @class for @size bytes, aligned to a page: the same, on the shortest way. */
+static inline void *large_fresh_class(struct tcache *t, size_t size, size_t class, bool *zeroed)
+{
+	void *p;
+
+	tcache_watch(t);
+	if (unlikely(t->arena->reserved))
+		return large_fresh(t, size, PAGE_SIZE, zeroed);
+	p = large_alloc_class(t->arena->heap, size, class, zeroed);
+	if (likely(p))
+		t->net += (int64_t)large_bytes(t, p);
 	return p;
 }
 
 /* Any size above SMALL_MAX, once it is counted. */
-static void *large(struct tcache *t, size_t size, bool *zeroed)
+static inline void *large(struct tcache *t, size_t size, bool *zeroed)
 {
-	size_t class = size <= LARGE_MAX ? sizeclass_large(size) : 0;
-	void *p = NULL;
+	size_t class;
+	void *p;
 
-	for (size_t above = 0; class && !p && above <= LARGE_ABOVE; above++)
+	if (unlikely(size > LARGE_MAX))
+		return large_fresh(t, size, PAGE_SIZE, zeroed);
+	class = sizeclass_large(size);
+#pragma GCC unroll 4
+	for (size_t above = 0; above <= LARGE_ABOVE; above++) {
 		p = large_pop(t, class + above);
-	return p ? p : large_fresh(t, size, PAGE_SIZE, zeroed);
+		if (p)
+			return p;
+	}
+	return large_fresh_class(t, size, class, zeroed);
 }
 
 /* All of a thread without a cache. */
@@ -239,7 +269,7 @@ static noinline void *alloc_uncached(struct tcache *t, size_t align, size_t size
 
 static inline __attribute__((always_inline)) void *block_alloc_framed(size_t size, void **frame)
 {
-	struct tcache *t = thread_cache();
+	struct tcache *t = thread_cache_quick();
 	unsigned int class;
 	void *p;
 
@@ -293,7 +323,7 @@ static size_t size_for_align(size_t align, size_t size)
 
 void *block_alloc_aligned(size_t align, size_t size)
 {
-	struct tcache *t = thread_cache();
+	struct tcache *t = thread_cache_quick();
 	void *p = NULL;
 
 	if (size > SIZE_LIMIT)
@@ -310,7 +340,7 @@ void *block_alloc_aligned(size_t align, size_t size)
 /* Fresh pages read as zero: only what was used before is cleared. */
 void *block_alloc_zeroed(size_t size)
 {
-	struct tcache *t = thread_cache();
+	struct tcache *t = thread_cache_quick();
 	bool zeroed = false;
 	void *p = NULL;
 
@@ -455,7 +485,7 @@ void slow_free(void *p)
 	if (!p)
 		return;
 	saved = errno;
-	t = thread_cache();
+	t = thread_cache_quick();
 	if (unlikely(!block_find(p, &b))) {
 		block_foreign("free", p);
 		goto out;

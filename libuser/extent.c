@@ -234,11 +234,25 @@ void extent_active(struct pageheap *h)
 	atomic_store_explicit(&h->active_seen, h->stats.active, memory_order_relaxed);
 }
 
+/* How many of these pages were dirty; they no longer are. */
+static noinline unsigned int use_dirty(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
+{
+	unsigned int was_dirty = bits_count_range(&e->dirty, first, n);
+
+	bits_clear_range(&e->dirty, first, n);
+	e->ndirty = (uint16_t)(e->ndirty - was_dirty);
+	h->stats.dirty -= was_dirty;
+	if (unlikely(e->nmuzzy))
+		extent_not_muzzy(h, e, first, n);
+	return was_dirty;
+}
+
 bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
 {
-	unsigned int was_dirty = e->ndirty ? bits_count_range(&e->dirty, first, n) : 0;
+	unsigned int was_dirty = e->ndirty ? use_dirty(h, e, first, n) : 0;
 
-	h->stats.untouched -= extent_is_huge(e) ? n - was_dirty : 0;
+	if (extent_is_huge(e))
+		h->stats.untouched -= n - was_dirty;
 	/* Most extents have one free run, and lose its first pages. */
 	if (extent_one_run(e) && (!first || bits_get(&e->used, first - 1)))
 		e->longest = (uint16_t)(e->longest - n);
@@ -251,13 +265,6 @@ bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsign
 	h->stats.active += n;
 	h->used_most = max(h->used_most, h->stats.active - h->kept_pages);
 	extent_active(h);
-	if (was_dirty) {
-		bits_clear_range(&e->dirty, first, n);
-		e->ndirty = (uint16_t)(e->ndirty - was_dirty);
-		h->stats.dirty -= was_dirty;
-		if (unlikely(e->nmuzzy))
-			extent_not_muzzy(h, e, first, n);
-	}
 	return !was_dirty;
 }
 
@@ -288,11 +295,22 @@ void extent_clean(struct pageheap *h, struct extent *e, const struct bits *pages
 	h->stats.untouched += extent_is_huge(e) ? n : 0;
 }
 
-void extent_settle(struct pageheap *h, struct extent *e)
+void extent_show(struct pageheap *h, struct extent *e, bool whole, bool idle)
 {
 	struct window *w = extent_window(e);
 	size_t i = extent_index(e);
-	bool whole = e->nused == 0;
+
+	map_put(extent_free_map(w), i, whole);
+	map_put(extent_idle_map(w), i, idle);
+	h->nfree += (size_t)whole - e->in_free;
+	h->nidle += (size_t)idle - e->in_idle;
+	e->in_free = whole;
+	e->in_idle = idle;
+}
+
+void extent_settle(struct pageheap *h, struct extent *e)
+{
+	bool whole = e->nused == 0, idle;
 
 	if (e->longest == LONGEST_UNKNOWN)
 		e->longest = (uint16_t)bits_longest_zero_run(&e->used);
@@ -300,8 +318,9 @@ void extent_settle(struct pageheap *h, struct extent *e)
 		e->moved = false;
 		extent_gone(h, e);
 	}
-	map_put(extent_free_map(w), i, whole);
-	map_put(extent_idle_map(w), i, whole && e->ndirty);
+	idle = whole && e->ndirty;
+	if (whole != e->in_free || idle != e->in_idle)
+		extent_show(h, e, whole, idle);
 	if (!whole)
 		bucket_link(h, e);
 	settle_dirty(h, e);
@@ -334,7 +353,8 @@ void extent_unuse_run(struct pageheap *h, struct window *w, size_t at, size_t n)
 unsigned int extent_find(const struct extent *e, unsigned int n, unsigned int align)
 {
 	if (align == 1 && extent_one_run(e))
-		return bits_next(&e->used, 0, false);
+		return bits_get(&e->used, EXTENT_PAGES - 1) ? bits_next(&e->used, 0, false) :
+							      EXTENT_PAGES - e->longest;
 	return bits_find_zero_run(&e->used, n, align);
 }
 

@@ -65,8 +65,12 @@ struct pageheap {
 	_Atomic size_t purgeable_seen;	/* purgeable() of this heap, likewise, when an extent was settled last */
 	uint32_t kept[KEPT_LISTS];	/* lists of kept spans: see kept.h */
 	size_t kept_pages, kept_most;
+	/* Pages of the home window set aside for blocks of one large class, of those kept: see kept.h. */
+	uint32_t fresh_class, fresh_page, fresh_left;
+	uint32_t opener;		/* large class whose block opened the last extent */
 	struct limit_try *limit_try;	/* of the allocation under way: see limit.h */
 	size_t limit_noted;		/* pages of this heap in ash_limit.total */
+	size_t nfree, nidle;		/* bits set in the windows' free maps, and in their idle maps */
 	struct bits nonempty;		/* bit set <=> bucket not empty */
 	struct extent *bucket[EXTENT_PAGES];	/* by longest free run; 0 unused */
 };
@@ -99,6 +103,9 @@ static inline bool map_get(const uint64_t *map, size_t i)
 {
 	return map[i / 64] >> (i % 64) & 1;
 }
+
+/* What the maps say of @e: is it wholly free; and dirty? */
+void extent_show(struct pageheap *h, struct extent *e, bool whole, bool idle);
 
 /*
  * To change an extent: lift it out of its bucket, use or unuse pages, settle

@@ -10,7 +10,11 @@
  * the page's number in the home window's spanmap; those of other windows are not
  * kept.
  *
- *	kept_pages == sum over kept spans of their pages
+ * Kept as well is the rest of an extent that nobody used before, for the class that opened it, if
+ * that class had opened the last one, too: who asks for 1 MB again and again gets every second
+ * block for two words changed, and as zero as the first.
+ *
+ *	kept_pages == sum over kept spans of their pages + fresh_left
  *	           <= kept_most == active / 4 + 256 when the last one was kept, kept ones being active
  *
  * Every function here is called under the heap's lock.
@@ -64,6 +68,26 @@ static inline bool kept_push(struct pageheap *h, struct window *w, size_t page, 
 	*head = (uint32_t)page;
 	h->kept_pages = pages;
 	return true;
+}
+
+/* The span at @page of @w, of large @class, goes back: kept, or joined to its neighbours. */
+static inline void kept_free(struct pageheap *h, struct window *w, size_t page, size_t class)
+{
+	if (w != h->windows[0] || !kept_push(h, w, page, class))
+		extent_unuse_run(h, w, page, sizeclass_bytes[class] >> PAGE_SHIFT);
+}
+
+/* A span of the pages set aside for large @class, which read as zero: its page in the home window, or 0. */
+static inline size_t fresh_pop(struct pageheap *h, size_t class)
+{
+	uint32_t n = sizeclass_bytes[class] >> PAGE_SHIFT, page = h->fresh_page;
+
+	if (!h->fresh_left || h->fresh_class != class)
+		return 0;
+	h->fresh_page += n;
+	h->fresh_left -= n;
+	h->kept_pages -= n;
+	return page;
 }
 
 /* Join all that is kept; true if there was any. */

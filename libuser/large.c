@@ -74,6 +74,15 @@ void *large_alloc_owned(struct pageheap *h, unsigned int arena, size_t size, siz
 	return exact_alloc(h, arena + 1, pages, align, zeroed);
 }
 
+void *large_alloc_class(struct pageheap *h, size_t size, size_t class, bool *zeroed)
+{
+	size_t pages = (max(size, LARGE_MIN) + PAGE_SIZE - 1) >> PAGE_SHIFT;
+
+	if (pages < sizeclasses[class].pages_max && !comes_back(h, (unsigned int)class))
+		return exact_alloc(h, 0, pages, PAGE_SIZE, zeroed);
+	return pageheap_alloc_large(h, class, zeroed);
+}
+
 void *large_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed)
 {
 	unsigned int class;
@@ -85,14 +94,12 @@ void *large_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed)
 	if (size > LARGE_MAX || align > EXTENT_SIZE)
 		return huge_alloc(h, max(size, LARGE_MIN), align, zeroed);
 	class = sizeclass_large(size);
+	if (align <= PAGE_SIZE)
+		return large_alloc_class(h, size, class, zeroed);
 	pages = round_up(max(size, LARGE_MIN), PAGE_SIZE) >> PAGE_SHIFT;
 	if (pages < sizeclasses[class].pages_max && !comes_back(h, class))
 		return exact_alloc(h, 0, pages, align, zeroed);
-	if (align <= PAGE_SIZE)
-		p = pageheap_alloc_large(h, &class, zeroed);
-	else
-		p = pageheap_alloc(h, sizeclasses[class].pages_max,
-				   (unsigned int)(align >> PAGE_SHIFT), zeroed);
+	p = pageheap_alloc(h, sizeclasses[class].pages_max, (unsigned int)(align >> PAGE_SHIFT), zeroed);
 	if (p) {
 		struct window *w = window_of(p);
 
@@ -136,8 +143,7 @@ void large_free_spans(void **blocks, unsigned int n, size_t class)
 	for (unsigned int i = 0; i < n; i++) {
 		size_t page = forget(h, w, blocks[i], class);
 
-		if (w != h->windows[0] || !kept_push(h, w, page, class))
-			extent_unuse_run(h, w, page, sizeclasses[class].pages_max);
+		kept_free(h, w, page, class);
 	}
 	lock_drop(&h->lock);
 }

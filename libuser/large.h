@@ -18,6 +18,9 @@
  */
 void *large_alloc(struct pageheap *h, size_t size, size_t align, bool *zeroed);
 
+/* The same for LARGE_MAX bytes at the most, of large @class, aligned to a page. */
+void *large_alloc_class(struct pageheap *h, size_t size, size_t class, bool *zeroed);
+
 /*
  * The same as pages that know their arena, so that all of an arena's can be found:
  * in the maps a huge block, whatever its size, with the arena's number in the

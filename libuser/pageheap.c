@@ -14,70 +14,119 @@
 struct pageheap *ash_pageheaps[OS_MAX_NODES];
 unsigned int ash_npageheaps;
 
+/* Smaller blocks than so many pages are many in an extent: none are set aside for them. */
+#define FRESH_LEAST	(EXTENT_PAGES / 4)
+
 /* --- spans ----------------------------------------------------------------------------------- */
 
-/* Under the heap's lock, which has limit_try. */
-static char *take_span(struct pageheap *h, unsigned int n, unsigned int align, bool *clean)
+/*
+ * A block of @n pages of large @class is about to open extent @e: pages of it to set aside, if that
+ * class opened the last one as well. Nothing is kept now.
+ */
+static unsigned int set_aside(struct pageheap *h, const struct extent *e, size_t class, unsigned int n)
 {
-	unsigned int room = min(n + align - 1, EXTENT_PAGES), first = 0;
+	unsigned int more = EXTENT_PAGES / n * n - n;
+	bool again = h->opener == class;
+
+	h->opener = (uint32_t)class;
+	/* Where limits count pages, none are taken in advance. */
+	if (!again || e->ndirty || extent_window(e) != h->windows[0] ||
+	    atomic_load_explicit(&ash_limit.on, memory_order_relaxed))
+		return 0;
+	h->fresh_class = (uint32_t)class;
+	h->fresh_page = (uint32_t)window_page(h->windows[0], extent_addr(e)) + n;
+	h->fresh_left = more;
+	h->kept_pages += more;
+	return more;
+}
+
+/*
+ * Under the heap's lock, which has limit_try: @n pages of the extent, from *@first on. @class: of the
+ * large block they are for, or 0.
+ */
+static struct extent *take_span(struct pageheap *h, unsigned int n, unsigned int align, size_t class,
+				unsigned int *first, bool *clean)
+{
+	unsigned int room = min(n + align - 1, EXTENT_PAGES), more = 0;
 	struct extent *e = extent_with_room(h, room);
 
 	if (!e && kept_flush(h))
 		e = extent_with_room(h, room);
+	*first = 0;
 	if (e)
-		first = extent_find(e, n, align);
+		*first = extent_find(e, n, align);
 	else
 		e = supply_take(h, 1, 1);
 	if (!e)
 		return NULL;
-	if (!limit_grants_pages(h, e, first, n)) {
+	if (!limit_grants_pages(h, e, *first, n)) {
 		extent_settle(h, e);
 		return NULL;
 	}
-	*clean = extent_use(h, e, first, n);
+	if (!e->nused && class && n >= FRESH_LEAST)
+		more = set_aside(h, e, class, n);
+	*clean = extent_use(h, e, *first, n + more);
 	extent_settle(h, e);
-	return extent_addr(e) + ((size_t)first << PAGE_SHIFT);
+	return e;
 }
 
 void *pageheap_alloc(struct pageheap *h, unsigned int n, unsigned int align, bool *zeroed)
 {
 	struct limit_try try = { 0 };
 	bool clean = false;
-	char *p;
+	unsigned int first;
+	struct extent *e;
 
 	do {
 		lock_take(&h->lock);
 		h->limit_try = &try;
-		p = take_span(h, n, align, &clean);
+		e = take_span(h, n, align, 0, &first, &clean);
 		lock_drop(&h->lock);
-	} while (unlikely(!p) && limit_relieve(&try));
+	} while (unlikely(!e) && limit_relieve(&try));
 	if (zeroed)
 		*zeroed = clean;
-	return p;
+	return e ? extent_addr(e) + ((size_t)first << PAGE_SHIFT) : NULL;
 }
 
-void *pageheap_alloc_large(struct pageheap *h, unsigned int *class, bool *zeroed)
+/* Under the heap's lock: a large block of @class, or the next one, where the maps say so; NULL: no pages. */
+static inline char *large_block(struct pageheap *h, size_t class, bool *clean)
+{
+	struct window *w = h->windows[0];
+	size_t got = class, page = kept_pop_near(h, w, &got);
+
+	if (!page) {
+		unsigned int n = sizeclass_bytes[class] >> PAGE_SHIFT, first;
+		struct extent *e;
+
+		got = class;
+		*clean = true;
+		page = fresh_pop(h, class);
+		if (!page) {
+			e = take_span(h, n, 1, class, &first, clean);
+			if (unlikely(!e))
+				return NULL;
+			w = extent_window(e);
+			page = window_page(w, extent_addr(e)) + first;
+		}
+	}
+	window_classes(w)[page] = (uint8_t)got;
+	atomic_fetch_add_explicit(&h->large_made[got - CLASS_LARGE_FIRST], 1, memory_order_relaxed);
+	return w->base + (page << PAGE_SHIFT);
+}
+
+void *pageheap_alloc_large(struct pageheap *h, size_t class, bool *zeroed)
 {
 	struct limit_try try = { 0 };
-	size_t got;
 	bool clean;
 	char *p;
 
 	do {
-		size_t page;
-
-		got = *class;
 		clean = false;
 		lock_take(&h->lock);
 		h->limit_try = &try;
-		page = kept_pop_near(h, h->windows[0], &got);
-		if (page)
-			p = h->windows[0]->base + (page << PAGE_SHIFT);
-		else
-			p = take_span(h, sizeclass_bytes[got = *class] >> PAGE_SHIFT, 1, &clean);
+		p = large_block(h, class, &clean);
 		lock_drop(&h->lock);
 	} while (unlikely(!p) && limit_relieve(&try));
-	*class = (unsigned int)got;
 	if (zeroed)
 		*zeroed = clean;
 	return p;
@@ -114,8 +163,11 @@ void *pageheap_alloc_huge(struct pageheap *h, size_t n, size_t align, bool *zero
 		h->limit_try = &try;
 		kept_flush(h);
 		e = supply_take(h, extents, max(align >> EXTENT_SHIFT, (size_t)1));
-		if (e && !limit_grants_run(h, e, n))
+		if (e && !limit_grants_run(h, e, n)) {
+			for (size_t i = 0; i < extents; i++)
+				extent_settle(h, e + i);
 			e = NULL;
+		}
 		for (size_t left = n, i = 0; e && left; i++) {
 			unsigned int k = (unsigned int)min(left, (size_t)EXTENT_PAGES);
 
@@ -177,7 +229,7 @@ bool pageheap_extend(void *p, size_t n, size_t more, bool *zeroed)
 	/* A block at the end of the window grows into fresh extents. */
 	if (end > w->grown >> PAGE_SHIFT && at <= w->grown >> PAGE_SHIFT &&
 	    end <= w->size >> PAGE_SHIFT)
-		supply_extend(w, (end - (w->grown >> PAGE_SHIFT) + EXTENT_PAGES - 1) / EXTENT_PAGES, 1);
+		supply_extend(h, w, (end - (w->grown >> PAGE_SHIFT) + EXTENT_PAGES - 1) / EXTENT_PAGES, 1, false);
 	ok = (pages_free(w, at, more) || (kept_flush(h) && pages_free(w, at, more))) &&
 	     limit_grants(h, more) &&
 	     supply_commit(h, window_extent(w, at / EXTENT_PAGES),
@@ -291,7 +343,7 @@ void pageheap_stats(struct pageheap *h, struct pageheap_stats *out)
 	lock_take(&h->lock);
 	*out = h->stats;
 	out->active -= h->kept_pages;
-	out->dirty += h->kept_pages;
+	out->dirty += h->kept_pages - h->fresh_left;
 	lock_drop(&h->lock);
 }
 

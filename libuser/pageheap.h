@@ -46,9 +46,9 @@ void pageheap_free(void *p, size_t n);
 
 /*
  * A block of large @class, aligned to a page: a kept span, which may be of the next
- * class (*@class says so), or other pages.
+ * class, or other pages. The window's class map says which, and it is counted.
  */
-void *pageheap_alloc_large(struct pageheap *h, unsigned int *class, bool *zeroed);
+void *pageheap_alloc_large(struct pageheap *h, size_t class, bool *zeroed);
 
 /*
  * Make the @n pages at @p to @n + @more if the ones behind are free. *@zeroed

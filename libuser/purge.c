@@ -71,12 +71,9 @@ static bool set_apart(struct pageheap *h, struct batch *b, struct extent *e)
 	return true;
 }
 
-static void add_whole(struct batch *b, struct extent *e)
+static void add_whole(struct pageheap *h, struct batch *b, struct extent *e)
 {
-	struct window *w = extent_window(e);
-
-	map_put(extent_free_map(w), extent_index(e), false);
-	map_put(extent_idle_map(w), extent_index(e), false);
+	extent_show(h, e, false, false);
 	b->items[b->n++] = (struct item){ .e = e, .n = EXTENT_PAGES };
 	b->pages += concerned(e, b->aim);
 }
@@ -98,7 +95,7 @@ static void gather_whole(struct pageheap *h, struct batch *b, size_t want)
 
 				left &= ~(1ull << bit);
 				if (concerned(e, b->aim))
-					add_whole(b, e);
+					add_whole(h, b, e);
 			}
 			if (b->n == PURGE_BATCH || b->pages >= want)
 				return;

@@ -109,7 +109,7 @@ static bool commit_alike(struct pageheap *h, struct extent *e, size_t n)
 	/* The last of a cgroup's memory would leave nothing for maps and page tables: an OOM kill. */
 	if (s == &source_device && !limit_system_grants(n << EXTENT_SHIFT))
 		return false;
-	if (extent_index(e) + n == w->grown >> EXTENT_SHIFT)
+	if (addr + (n << EXTENT_SHIFT) == w->base + w->grown)
 		room = w->size - w->grown;
 	if (e->state == EXTENT_FRESH && s == &source_anon)
 		source_device_leave(addr, n << EXTENT_SHIFT, h->node);
@@ -163,7 +163,9 @@ static void take_back(struct pageheap *h, struct extent *e, size_t n)
 
 bool supply_commit(struct pageheap *h, struct extent *e, size_t n)
 {
-	for (size_t i = 0, run; i < n; i += run) {
+	if (n == 1 && e->state != EXTENT_LIVE)
+		return commit_alike(h, e, 1);
+	for (size_t i = 0, run; h->stats.muzzy && i < n; i += run) {
 		for (run = 1; i + run < n && is_loan(e + i) && is_loan(e + i + run) &&
 			      e[i + run].source == e[i].source; run++)
 			;
@@ -185,21 +187,23 @@ bool supply_commit(struct pageheap *h, struct extent *e, size_t n)
 	return true;
 }
 
-/* Extents that got memory for a block that did not: free, and decay's, as if they had been used. */
+/* A block got no memory: its extents are free, and decay's, as if they had been used, where they have some. */
 static void commit_in_vain(struct pageheap *h, struct extent *e, size_t n)
 {
 	for (size_t i = 0; i < n; i++, e++) {
+		if (!e->in_free)
+			extent_show(h, e, true, false);
 		if (e->state != EXTENT_LIVE || e->ndirty || !extent_is_huge(e))
 			continue;
 		h->stats.untouched -= EXTENT_PAGES;
 		bits_set_range(&e->dirty, 0, EXTENT_PAGES);
 		e->ndirty = EXTENT_PAGES;
 		h->stats.dirty += EXTENT_PAGES;
-		map_put(extent_idle_map(extent_window(e)), extent_index(e), true);
+		extent_show(h, e, true, true);
 	}
 }
 
-struct extent *supply_extend(struct window *w, size_t n, size_t align)
+struct extent *supply_extend(struct pageheap *h, struct window *w, size_t n, size_t align, bool taken)
 {
 	size_t grown = atomic_load_explicit(&w->grown, memory_order_relaxed) >> EXTENT_SHIFT;
 	size_t at = align_extent(w, grown, align);
@@ -211,8 +215,10 @@ struct extent *supply_extend(struct window *w, size_t n, size_t align)
 		struct extent *e = window_extent(w, i);
 
 		e->window = (uint8_t)(w - ash_windows);
+		e->addr = w->base + (i << EXTENT_SHIFT);
 		e->longest = EXTENT_PAGES;
-		map_put(extent_free_map(w), i, true);
+		if (i < at || !taken)
+			extent_show(h, e, true, false);
 	}
 	atomic_store_explicit(&w->grown, (at + n) << EXTENT_SHIFT, memory_order_release);
 	return window_extent(w, at);
@@ -249,7 +255,7 @@ struct extent *supply_take(struct pageheap *h, size_t n, size_t align)
 {
 	struct extent *e = NULL;
 
-	for (int pass = 0; pass < 2 && !e; pass++) {
+	for (int pass = h->nidle ? 0 : 1; pass < (h->nfree ? 2 : 0) && !e; pass++) {
 		for (unsigned int i = 0; i < h->nwindows && !e; i++) {
 			struct window *w = h->windows[i];
 			size_t end = w->grown >> EXTENT_SHIFT, at;
@@ -261,12 +267,12 @@ struct extent *supply_take(struct pageheap *h, size_t n, size_t align)
 		}
 	}
 	for (unsigned int i = 0; i < h->nwindows && !e; i++)
-		e = supply_extend(h->windows[i], n, align);
+		e = supply_extend(h, h->windows[i], n, align, true);
 	if (!e) {
 		struct window *w = supply_window(h, (n + align) << EXTENT_SHIFT);
 
 		if (w)
-			e = supply_extend(w, n, align);
+			e = supply_extend(h, w, n, align, true);
 	}
 	if (e && !supply_commit(h, e, n)) {
 		commit_in_vain(h, e, n);

@@ -13,15 +13,15 @@
 
 /*
  * @n wholly free consecutive extents with memory, the first a multiple of @align extents: dirty
- * ones, then any free, then fresh ones, then a new window's. Still in the free maps. NULL: no memory.
+ * ones, then any free, then fresh ones, then a new window's. Use them, or settle them. NULL: no memory.
  */
 struct extent *supply_take(struct pageheap *h, size_t n, size_t align);
 
 /* Memory for those of @n consecutive extents from @e on that have none; false: not for all. */
 bool supply_commit(struct pageheap *h, struct extent *e, size_t n);
 
-/* @n fresh extents, without memory, from the end of @w; NULL if it is full. */
-struct extent *supply_extend(struct window *w, size_t n, size_t align);
+/* @n fresh extents, without memory, from the end of @w; in the free maps unless @taken. NULL if it is full. */
+struct extent *supply_extend(struct pageheap *h, struct window *w, size_t n, size_t align, bool taken);
 
 /* One more window of at least @least bytes; NULL: no address space, or too many windows. */
 struct window *supply_window(struct pageheap *h, size_t least);

@@ -26,6 +26,14 @@ extern struct tcache ash_unset, ash_dead;
  */
 struct tcache *thread_cache(void);
 
+/* The same, inline for all but the first use. */
+static inline struct tcache *thread_cache_quick(void)
+{
+	struct tcache *t = ash_tls;
+
+	return likely(t != &ash_unset) ? t : thread_cache();
+}
+
 /* The arena for calls without a cache; NULL: no memory at all. */
 struct arena *thread_arena(struct tcache *t);
 

@@ -88,15 +88,18 @@ struct window *window_open(unsigned int node, unsigned int heap, size_t size, si
 	return w;
 }
 
-bool window_grow(struct window *w, size_t bytes)
+bool window_map(struct window *w, size_t bytes)
 {
 	size_t pages = bytes >> PAGE_SHIFT, extents = bytes >> EXTENT_SHIFT;
 
-	return bytes <= w->size &&
-	       growing_need(&w->classes, pages) &&
-	       growing_need(&w->spans, pages * sizeof(uint32_t)) &&
-	       growing_need(&w->extents, extents * sizeof(struct extent)) &&
-	       growing_need(&w->free, extents / 8 + 8) &&
-	       growing_need(&w->idle, extents / 8 + 8) &&
-	       (!conf.redzone || growing_need(&w->slacks, slack_bytes(bytes)));
+	if (bytes > w->size ||
+	    !growing_need(&w->classes, pages) ||
+	    !growing_need(&w->spans, pages * sizeof(uint32_t)) ||
+	    !growing_need(&w->extents, extents * sizeof(struct extent)) ||
+	    !growing_need(&w->free, extents / 8 + 8) ||
+	    !growing_need(&w->idle, extents / 8 + 8) ||
+	    (conf.redzone && !growing_need(&w->slacks, slack_bytes(bytes))))
+		return false;
+	w->mapped = bytes;
+	return true;
 }

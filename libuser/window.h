@@ -44,6 +44,7 @@ struct extent {
 	struct bits used;	/* page belongs to a span */
 	struct bits dirty;	/* page is free and may hold anything but zeroes */
 	struct bits muzzy;	/* of those: purged lazily since it was used */
+	char *addr;			/* constant */
 	struct extent *next, *prev;	/* bucket */
 	struct extent *dnext, *dprev;	/* list of extents with dirty pages, oldest first */
 	struct extent *mnext;		/* list of extents to mend */
@@ -58,6 +59,7 @@ struct extent {
 	bool moved;		/* in use, but its memory is another extent's now: it has none */
 	bool intact;		/* huge, and no page of it was given back since */
 	bool apart;		/* not intact, and its source was told: a mapping of its own */
+	bool in_free, in_idle;	/* its bits in the window's maps */
 };
 
 /* A slab's record: its fields are slab.h's, its room is set aside here. */
@@ -71,6 +73,7 @@ struct window {
 	unsigned int node;	/* constant: kernel's node id */
 	unsigned int heap;	/* constant: index of the page heap */
 	_Atomic size_t grown;	/* bytes from base that ever had memory; only grows */
+	size_t mapped;		/* bytes from base that the maps have room for; guarded like them */
 	struct growing classes, spans, extents;	/* guarded by the page heap's lock */
 	struct growing free, idle;	/* bit per extent: wholly free; free and dirty */
 	struct growing slabs;		/* guarded by slab_lock */
@@ -94,7 +97,15 @@ extern _Atomic unsigned int ash_nwindows;
 struct window *window_open(unsigned int node, unsigned int heap, size_t size, size_t least);
 
 /* Extend the maps for the first @bytes of the window. Under the page heap's lock. */
-bool window_grow(struct window *w, size_t bytes);
+bool window_map(struct window *w, size_t bytes);
+
+/* The same, for some more at once where that is granted: extents come one by one. */
+#define WINDOW_AHEAD	(8 * EXTENT_SIZE)
+
+static inline bool window_grow(struct window *w, size_t bytes)
+{
+	return likely(bytes <= w->mapped) || window_map(w, bytes + WINDOW_AHEAD) || window_map(w, bytes);
+}
 
 /* The window that @p is in, memory or not; NULL if foreign. */
 static inline struct window *window_of(const void *p)
@@ -135,14 +146,14 @@ static inline struct window *extent_window(const struct extent *e)
 	return &ash_windows[e->window];
 }
 
-static inline size_t extent_index(const struct extent *e)
-{
-	return (size_t)(e - (struct extent *)extent_window(e)->extents.base);
-}
-
 static inline char *extent_addr(const struct extent *e)
 {
-	return extent_window(e)->base + (extent_index(e) << EXTENT_SHIFT);
+	return e->addr;
+}
+
+static inline size_t extent_index(const struct extent *e)
+{
+	return (size_t)(e->addr - extent_window(e)->base) >> EXTENT_SHIFT;
 }
 
 #endif /* ASHLAR_WINDOW_H */

@@ -69,9 +69,14 @@ static void take(unsigned int i, struct input *in)
 	} else {
 		unsigned int class = CLASS_LARGE_FIRST + n % (CLASS_LARGE_LAST - CLASS_LARGE_FIRST + 1);
 
-		model[i].p = pageheap_alloc_large(heap, &class, &zeroed);
-		model[i].class = class;
-		model[i].pages = sizeclasses[class].pages_max;
+		model[i].p = pageheap_alloc_large(heap, class, &zeroed);
+		if (model[i].p) {
+			struct window *w = window_of(model[i].p);
+
+			model[i].class = window_classes(w)[window_page(w, model[i].p)];
+			AGREE(model[i].class >= class && model[i].class <= class + KEPT_ABOVE);
+			model[i].pages = sizeclasses[model[i].class].pages_max;
+		}
 	}
 	if (model[i].p)
 		mark(i, 0, zeroed);
@@ -81,8 +86,10 @@ static void give(unsigned int i)
 {
 	check(i);
 	if (model[i].class) {
+		struct window *w = window_of(model[i].p);
+
 		lock_take(&heap->lock);
-		pageheap_free_large(heap, model[i].p, model[i].class);
+		kept_free(heap, w, window_page(w, model[i].p), model[i].class);
 		lock_drop(&heap->lock);
 	} else {
 		pageheap_free(model[i].p, model[i].pages);

@@ -4,6 +4,7 @@
 #include "fake.h"
 #include "kept.h"
 #include "large.h"
+#include "limit.h"
 #include "purge.h"
 #include "thread.h"
 
@@ -134,6 +135,75 @@ Test(kept, not_without_decay)
 
 	pageheap_set_decay(heap, 0);
 	large_free_span(p, sizeclass_large(1 * MB));
+	cr_assert_eq(heap->kept_pages, 0);
+}
+
+/* --- the rest of a new extent, for the class that opens one after the other ----------------- */
+
+static char *take_fresh(size_t size)
+{
+	bool zeroed = false;
+	char *p = large_alloc(heap, size, PAGE_SIZE, &zeroed);
+
+	cr_assert(p && zeroed);
+	for (size_t i = 0; i < size; i += PAGE_SIZE)
+		cr_assert_eq(p[i], 0);
+	memset(p, 0x5a, size);
+	return p;
+}
+
+Test(kept, the_rest_of_a_new_extent_is_the_next_ones)
+{
+	size_t extents = stats().extents;
+	char *p[24];
+
+	for (int i = 0; i < 24; i++)
+		p[i] = take_fresh(512 * KB);
+	cr_assert_eq(stats().extents, extents + 6);
+	/* The first extent is opened like any other, of the others three blocks are set aside. */
+	for (int i = 4; i < 24; i += 4) {
+		cr_assert_eq((uintptr_t)p[i] % EXTENT_SIZE, 0);
+		cr_assert(p[i + 1] == p[i] + 512 * KB && p[i + 3] == p[i] + 3 * 512 * KB);
+	}
+	cr_assert_eq(heap->fresh_left, 0);
+	cr_assert_eq(heap->kept_pages, 0);
+	take_fresh(512 * KB);
+	cr_assert_eq(heap->fresh_left, 3 * 128);
+	cr_assert_eq(heap->kept_pages, 3 * 128);
+}
+
+Test(kept, what_was_set_aside_is_anyones_and_as_clean)
+{
+	size_t extents, dirty;
+
+	for (int i = 0; i < 3; i++)
+		take_fresh(1 * MB);
+	cr_assert_eq(heap->fresh_left, 256);
+	extents = stats().extents;
+	dirty = stats().dirty;
+	/* Another class has no other room: it gets these pages, and no new extent is made. */
+	take_fresh(640 * KB);
+	cr_assert_eq(heap->fresh_left, 0);
+	cr_assert_eq(stats().extents, extents);
+	cr_assert_eq(stats().dirty, dirty);
+	/* A purge has nothing to give back of them. */
+	for (int i = 0; i < 3; i++)
+		take_fresh(1 * MB);
+	cr_assert_eq(heap->fresh_left, 256);
+	fake.purged_bytes = 0;
+	purge_heap(heap, 0, PURGE_ALL);
+	cr_assert_eq(heap->fresh_left, 0);
+	cr_assert_eq(fake.purged_bytes, dirty * PAGE_SIZE);
+	stats();
+}
+
+/* Limits count pages as they are taken, not in advance. */
+Test(kept, nothing_is_set_aside_under_a_limit)
+{
+	limit_set_soft(4 * GB);
+	for (int i = 0; i < 7; i++)
+		take_fresh(1 * MB);
+	cr_assert_eq(heap->fresh_left, 0);
 	cr_assert_eq(heap->kept_pages, 0);
 }
 
