@@ -357,7 +357,7 @@ void *block_alloc_zeroed(size_t size)
 	return p;
 }
 
-void *block_alloc_from(struct arena *a, size_t align, size_t size, bool zero)
+RARE void *block_alloc_from(struct arena *a, size_t align, size_t size, bool zero)
 {
 	struct tcache *t = ash_tls;
 	size_t asked = size;

@@ -186,7 +186,7 @@ void extent_not_muzzy(struct pageheap *h, struct extent *e, unsigned int first, 
 	h->stats.dirty += was;
 }
 
-void extent_make_muzzy(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
+RARE void extent_make_muzzy(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
 {
 	unsigned int fresh = bits_count_range(&e->dirty, first, n) -
 			     bits_count_range(&e->muzzy, first, n);

@@ -99,7 +99,7 @@ static uint64_t parse_list(const char *s)
 }
 
 /* The row of @node has a number for each node that is online, in order. */
-static unsigned int find_nearest(unsigned int node)
+RARE static noinline unsigned int find_nearest(unsigned int node)
 {
 	char text[OS_MAX_NODES * 4 + 1], path[64];
 	unsigned int best = 0, least = UINT32_MAX, distance;

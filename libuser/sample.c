@@ -9,6 +9,7 @@
 
 _Atomic int64_t sample_mean[SAMPLE_KINDS];
 _Atomic bool sample_used;
+_Atomic int64_t sample_latest = TCACHE_EVENT_MOST;
 
 /* Counts changes of sample_mean[]. */
 static _Atomic uint32_t epoch;
@@ -20,6 +21,7 @@ void sample_changed(void)
 {
 	atomic_fetch_add_explicit(&epoch, 1, memory_order_release);
 	atomic_store(&sample_used, true);
+	atomic_store(&sample_latest, TCACHE_EVENT_BYTES);
 }
 
 void sample_seed(uint64_t seed)

@@ -8,8 +8,8 @@
  *	mean[kind] == 0		the kind is off: it costs nothing
  *	P(a request of s bytes is sampled) == 1 - exp(-s / mean)
  *
- * A thread notices new settings at its next event: at the latest
- * TCACHE_EVENT_BYTES after the change.
+ * A thread notices new settings at its next event: at the latest sample_latest bytes after the
+ * change, and once TCACHE_EVENT_MOST after the first one.
  */
 #ifndef ASHLAR_SAMPLE_H
 #define ASHLAR_SAMPLE_H
@@ -18,12 +18,22 @@
 
 #include "util.h"
 
+/* Bytes between two events at first, and of what was freed between two looks at decay. */
+#define TCACHE_EVENT_BYTES	((int64_t)(4 * MB))
+/* At the most, in a thread whose events come sooner than decay looks, where nothing was ever sampled. */
+#define TCACHE_EVENT_MOST	((int64_t)(16 * MB))
+/* At the least, in a thread that allocates so little that more takes longer than decay should wait. */
+#define TCACHE_EVENT_LEAST	((int64_t)KB)
+
 enum { SAMPLE_PROFILE, SAMPLE_GUARD, SAMPLE_KINDS };
 
 /* Mean bytes between two samples; a change is followed by sample_changed(). */
 extern _Atomic int64_t sample_mean[SAMPLE_KINDS];
 
 void sample_changed(void);
+
+/* Bytes between two events of a thread, at the most. */
+extern _Atomic int64_t sample_latest;
 
 /* Was any kind ever on? */
 extern _Atomic bool sample_used;

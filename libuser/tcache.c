@@ -252,7 +252,7 @@ void tcache_gc(struct tcache *t)
 static noinline void set_pace(struct tcache *t, uint64_t now, int64_t passed)
 {
 	if (now < t->next_tick)
-		t->pace = min(2 * t->pace, TCACHE_EVENT_MOST);
+		t->pace = min(2 * t->pace, atomic_load_explicit(&sample_latest, memory_order_relaxed));
 	else if (t->next_tick && now - t->next_tick > TICK_MS)
 		t->pace = max(min(passed, t->pace) * TICK_MS / (int64_t)(now - t->next_tick + TICK_MS),
 			      TCACHE_EVENT_LEAST);
@@ -307,7 +307,8 @@ unsigned int tcache_event(struct tcache *t)
 	int saved;
 
 	t->bytes += (uint64_t)passed;
-	if (unlikely(t->pace < TCACHE_EVENT_MOST || now > t->next_tick + TICK_MS))
+	if (unlikely(t->pace != atomic_load_explicit(&sample_latest, memory_order_relaxed) ||
+		     now > t->next_tick + TICK_MS))
 		set_pace(t, now, passed);
 	t->countdown = sample_next(&t->sampling, passed, t->pace, &due);
 	/* By the bytes that were asked for, and not by the clock: counts repeat. */

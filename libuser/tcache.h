@@ -105,13 +105,6 @@ struct tcache {
 	void *remote[REMOTE_MAX];
 };
 
-/* Bytes between two events at first, and of what was freed between two looks at decay. */
-#define TCACHE_EVENT_BYTES	((int64_t)(4 * MB))
-/* At the most, in a thread whose events come sooner than decay looks. */
-#define TCACHE_EVENT_MOST	((int64_t)(16 * MB))
-/* And in a thread that allocates so little that this takes longer than decay should wait. */
-#define TCACHE_EVENT_LEAST	((int64_t)KB)
-
 /* Bind to @a: an empty cache becomes that of a thread of its node. */
 void tcache_bind(struct tcache *t, struct arena *a);
 
