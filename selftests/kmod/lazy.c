@@ -601,13 +601,20 @@ TEST_F_TIMEOUT(lazy, serves_an_empty_node, 300)
 		got += more;
 	ASSERT_GT(got, 0);
 	memset(self->p, 0x5a, N * EXTENT);
-	ASSERT_EQ(0, purge_lazy(self->fd, self->p, N, NULL));
 	taken = node_value(0, "lazy_taken");
-	EXPECT_EQ(0, dev_alloc_on(fd, q + got * EXTENT, 1, 0,
-				  ASHLAR_ALLOC_STRICT, &more));
-	EXPECT_EQ(1, more);
-	EXPECT_GE(node_value(0, "lazy_taken"), taken + 1);
-	EXPECT_TRUE(bytes_are(q + got * EXTENT, 0, EXTENT));
+	ASSERT_EQ(0, purge_lazy(self->fd, self->p, N, NULL));
+	/*
+	 * What a slow worker has under way, or ends elsewhere, comes to the
+	 * node late, and is handed out first.
+	 */
+	do {
+		ASSERT_LT(got, MANY);
+		ASSERT_EQ(0, dev_alloc_on(fd, q + got * EXTENT, 1, 0,
+					  ASHLAR_ALLOC_STRICT, &more));
+		ASSERT_EQ(1, more);
+		EXPECT_TRUE(bytes_are(q + got * EXTENT, 0, EXTENT));
+		got++;
+	} while (node_value(0, "lazy_taken") == taken);
 	munmap(q, MANY * EXTENT);
 	close(fd);
 }
