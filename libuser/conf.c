@@ -50,7 +50,7 @@ const struct conf_row conf_rows[] = {
 	NUMBER(gc_events, 512, 1, 1 << 20,
 	       "Fills and flushes of a thread cache between two collections of it."),
 	NUMBER(dirty_decay_ms, 10000, -1, INT64_MAX / 1000000,
-	       "Milliseconds until free memory goes back; 0: at the next look (every 4 MB), -1: never.", SAME),
+	       "Milliseconds until free memory goes back; 0: at the next look (every 4 MB freed), -1: never.", SAME),
 	NUMBER(muzzy_decay_ms, 0, -1, INT64_MAX / 1000000,
 	       "Milliseconds that memory stays lazily purged before it goes back by force; 0: no lazy step.", SAME),
 	NUMBER(dirty_max, 0, 0, INT64_MAX / 1000000,

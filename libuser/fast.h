@@ -17,7 +17,7 @@
  *	    ├ tcache_push_remote	a batch goes home at once
  *	    └ free_span			└ large_free_span, huge_free: free pages, dirty, decay
  *
- * Promised: 13 instructions for a small malloc, 17 for its free, no lock, no atomic.
+ * Promised: 13 instructions for a small malloc, 16 for its free, no lock, no atomic.
  */
 #ifndef ASHLAR_FAST_H
 #define ASHLAR_FAST_H

@@ -54,7 +54,7 @@ _Static_assert(CLASS_SAMPLED < TCACHE_BINS && CLASS_SAMPLED > CLASS_LARGE_LAST, 
 
 /*
  * Cost promised: malloc and free of a small block that the stack serves are
- * about 17 instructions each, without lock or atomic.
+ * about 16 instructions each, without lock or atomic.
  */
 struct tcache {
 	uintptr_t base;		/* home window's first byte */
