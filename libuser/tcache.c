@@ -19,7 +19,7 @@
 #define CAP_FIRST_BYTES	8192u
 
 /* Look at the clock for decay no more often than this. */
-#define TICK_MS		50
+#define TICK_MS		((int64_t)50)
 
 /* Collect at least so often, while anything is allocated: few events are no reason to keep all. */
 #define GC_MS		1000
@@ -251,11 +251,18 @@ void tcache_gc(struct tcache *t)
  */
 static noinline void set_pace(struct tcache *t, uint64_t now, int64_t passed)
 {
-	if (now < t->next_tick)
-		t->pace = min(2 * t->pace, atomic_load_explicit(&sample_latest, memory_order_relaxed));
-	else if (t->next_tick && now - t->next_tick > TICK_MS)
-		t->pace = max(min(passed, t->pace) * TICK_MS / (int64_t)(now - t->next_tick + TICK_MS),
-			      TCACHE_EVENT_LEAST);
+	int64_t latest = atomic_load_explicit(&sample_latest, memory_order_relaxed);
+	int64_t late = (int64_t)(now - t->next_tick);
+
+	/* More bytes than at first only where they are a matter of moments: a look's batch is bounded. */
+	int64_t most = late < TICK_MS / 4 - TICK_MS ? latest : min(latest, TCACHE_EVENT_BYTES);
+
+	if (late < 0 && t->pace < most)
+		t->pace = min(2 * t->pace, most);
+	else if (t->next_tick && late > (t->pace > TCACHE_EVENT_BYTES ? TICK_MS / 4 : TICK_MS))
+		t->pace = max(min(passed, t->pace) * TICK_MS / (late + TICK_MS), TCACHE_EVENT_LEAST);
+	else
+		t->pace = min(t->pace, latest);
 }
 
 /* So much became free that the next event had better be soon: who frees a lot may be done. */
@@ -308,7 +315,7 @@ unsigned int tcache_event(struct tcache *t)
 
 	t->bytes += (uint64_t)passed;
 	if (unlikely(t->pace != atomic_load_explicit(&sample_latest, memory_order_relaxed) ||
-		     now > t->next_tick + TICK_MS))
+		     now > t->next_tick + TICK_MS / 4))
 		set_pace(t, now, passed);
 	t->countdown = sample_next(&t->sampling, passed, t->pace, &due);
 	/* By the bytes that were asked for, and not by the clock: counts repeat. */

@@ -419,6 +419,21 @@ Test(purge, a_trickle_of_requests_is_enough)
 	cr_assert_eq(ash_tls->pace, TCACHE_EVENT_MOST);
 }
 
+/* A look gives back a bounded batch: a server that asks for 4 MB in 50 ms looks each 50 ms, as it did before. */
+Test(purge, a_moderate_server_looks_as_often_as_before)
+{
+	for (unsigned int i = 0; i < 100000; i++)
+		ashlar_free(ashlar_malloc(2000));
+	cr_assert_eq(ash_tls->pace, TCACHE_EVENT_MOST);
+	for (unsigned int i = 0; i < 40; i++) {
+		fake.now += 50;
+		for (unsigned int k = 0; k < 64; k++)
+			ashlar_free(ashlar_malloc(65536));
+		if (i > 20)
+			cr_assert_leq(ash_tls->pace, TCACHE_EVENT_BYTES, "%lld", (long long)ash_tls->pace);
+	}
+}
+
 /* --- nodes whose threads sleep -------------------------------------------------------- */
 
 /* A page heap as if of one node more. */
