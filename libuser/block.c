@@ -264,6 +264,8 @@ static noinline void *alloc_uncached(struct tcache *t, size_t align, size_t size
 {
 	struct arena *a = thread_arena(t);
 
+	/* Fast paths take from it and find nothing; it shall never wrap. */
+	t->countdown = 0;
 	return a ? block_alloc_from(a, align, size, zero) : NULL;
 }
 

@@ -81,6 +81,12 @@ static inline size_t purgeable(const struct pageheap *h)
 	return h->stats.dirty - h->stats.stuck;
 }
 
+/* Of what is kept, the pages that are dirty: those set aside are not. */
+static inline size_t kept_dirty(const struct pageheap *h)
+{
+	return h->kept_pages - h->fresh_left;
+}
+
 static inline uint64_t *extent_free_map(struct window *w)
 {
 	return (uint64_t *)w->free.base;

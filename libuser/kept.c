@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "kept.h"
 
-/* What was set aside and not used goes back as clean as it was. */
+/*
+ * What was set aside and not used goes back as clean as it was; but of an extent that was torn
+ * meanwhile nobody knows any more which pages are resident.
+ */
 static void fresh_join(struct pageheap *h)
 {
 	struct extent *e = window_extent(h->windows[0], h->fresh_page / EXTENT_PAGES);
@@ -11,7 +14,8 @@ static void fresh_join(struct pageheap *h)
 	bits_set_range(&pages, first, n);
 	extent_lift(h, e);
 	extent_unuse(h, e, first, n);
-	extent_clean(h, e, &pages);
+	if (extent_is_huge(e) || !e->huge)
+		extent_clean(h, e, &pages);
 	extent_settle(h, e);
 	h->fresh_left = 0;
 	h->kept_pages -= n;

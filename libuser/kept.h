@@ -60,9 +60,9 @@ static inline bool kept_push(struct pageheap *h, struct window *w, size_t page, 
 	size_t pages = sizeclass_bytes[class] >> PAGE_SHIFT;
 	uint32_t *head = &h->kept[class - CLASS_LARGE_FIRST];
 
-	/* Page 0 is the list's end. */
+	/* Page 0 is the list's end, and no list knows those beyond 16 TB. */
 	pages += h->kept_pages;
-	if (unlikely(!page || pages > h->kept_most))
+	if (unlikely(page - 1 >= UINT32_MAX || pages > h->kept_most))
 		return false;
 	window_spans(w)[page] = *head;
 	*head = (uint32_t)page;

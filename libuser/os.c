@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vdso.h"
+
 #define RESERVE_FLAGS	(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
 /*
@@ -257,15 +259,15 @@ size_t os_free_swap(void)
 }
 
 /*
- * The clock is asked of the kernel until the process has started, and so many times: most small
- * processes then do not have libc's page with it, and the 64 KB around, in their memory.
+ * Until the process has started the clock is asked of the kernel; then as the kernel has left it in
+ * the process, or where that cannot be found by libc.
  */
-#define SPARED	1024
 static bool settled;
-static _Atomic unsigned int asked;
+static vdso_clock *clock_of_vdso;
 
 void os_settled(void)
 {
+	clock_of_vdso = vdso_find_clock();
 	settled = true;
 }
 
@@ -273,12 +275,12 @@ static struct timespec now(clockid_t clock)
 {
 	struct timespec ts = { 0 };
 
-	if (likely(settled && atomic_load_explicit(&asked, memory_order_relaxed) >= SPARED)) {
-		clock_gettime(clock, &ts);
-	} else {
-		atomic_fetch_add_explicit(&asked, 1, memory_order_relaxed);
+	if (unlikely(!settled))
 		syscall(SYS_clock_gettime, clock, &ts);
-	}
+	else if (likely(clock_of_vdso))
+		clock_of_vdso(clock, &ts);
+	else
+		clock_gettime(clock, &ts);
 	return ts;
 }
 

@@ -25,16 +25,17 @@ unsigned int ash_npageheaps;
  */
 static unsigned int set_aside(struct pageheap *h, const struct extent *e, size_t class, unsigned int n)
 {
+	size_t page = window_page(h->windows[0], extent_addr(e)) + n;
 	unsigned int more = EXTENT_PAGES / n * n - n;
 	bool again = h->opener == class;
 
 	h->opener = (uint32_t)class;
 	/* Where limits count pages, none are taken in advance. */
-	if (!again || e->ndirty || extent_window(e) != h->windows[0] ||
+	if (!again || e->ndirty || extent_window(e) != h->windows[0] || page > UINT32_MAX ||
 	    atomic_load_explicit(&ash_limit.on, memory_order_relaxed))
 		return 0;
 	h->fresh_class = (uint32_t)class;
-	h->fresh_page = (uint32_t)window_page(h->windows[0], extent_addr(e)) + n;
+	h->fresh_page = (uint32_t)page;
 	h->fresh_left = more;
 	h->kept_pages += more;
 	return more;
@@ -50,7 +51,7 @@ static struct extent *take_span(struct pageheap *h, unsigned int n, unsigned int
 	unsigned int room = min(n + align - 1, EXTENT_PAGES), more = 0;
 	struct extent *e = extent_with_room(h, room);
 
-	if (!e && kept_flush(h))
+	if (!e && h->kept_pages && kept_flush(h))
 		e = extent_with_room(h, room);
 	*first = 0;
 	if (e)
@@ -323,7 +324,7 @@ struct pageheap *pageheap_of_node(unsigned int node)
 	return ash_pageheaps[0];
 }
 
-void pageheap_set_decay(struct pageheap *h, int64_t ms)
+RARE void pageheap_set_decay(struct pageheap *h, int64_t ms)
 {
 	lock_take(&h->lock);
 	decay_init(&h->decay, ms, os_now_ms());
@@ -331,7 +332,7 @@ void pageheap_set_decay(struct pageheap *h, int64_t ms)
 	lock_drop(&h->lock);
 }
 
-void pageheap_set_muzzy_decay(struct pageheap *h, int64_t ms)
+RARE void pageheap_set_muzzy_decay(struct pageheap *h, int64_t ms)
 {
 	lock_take(&h->lock);
 	decay_init(&h->muzzy, ms, os_now_ms());
@@ -343,7 +344,9 @@ void pageheap_stats(struct pageheap *h, struct pageheap_stats *out)
 	lock_take(&h->lock);
 	*out = h->stats;
 	out->active -= h->kept_pages;
-	out->dirty += h->kept_pages - h->fresh_left;
+	out->dirty += kept_dirty(h);
+	if (h->fresh_left && extent_is_huge(window_extent(h->windows[0], h->fresh_page / EXTENT_PAGES)))
+		out->untouched += h->fresh_left;
 	lock_drop(&h->lock);
 }
 

@@ -13,6 +13,7 @@
 #include "arena.h"
 #include "cgroup.h"
 #include "conf.h"
+#include "kept.h"
 #include "limit.h"
 #include "os.h"
 #include "purge.h"
@@ -76,11 +77,13 @@ size_t pressure_relieve(uint64_t now)
 	return bytes;
 }
 
-/* What heaps had while no limit was set, nobody summed up. */
-static void sum_up(void)
+/* What heaps had while no limit was set, nobody summed up; @begin: and pages may have been set aside. */
+static void sum_up(bool begin)
 {
 	for (unsigned int i = 0; i < ash_npageheaps; i++) {
 		lock_take(&ash_pageheaps[i]->lock);
+		if (begin)
+			kept_flush(ash_pageheaps[i]);
 		limit_note(ash_pageheaps[i]);
 		lock_drop(&ash_pageheaps[i]->lock);
 	}
@@ -88,20 +91,20 @@ static void sum_up(void)
 
 size_t pressure_heap_size(void)
 {
-	sum_up();
+	sum_up(false);
 	return limit_size();
 }
 
 void pressure_set_soft(size_t bytes)
 {
 	limit_set_soft(bytes);
-	sum_up();
+	sum_up(true);
 }
 
 void pressure_set_hard(size_t bytes)
 {
 	limit_set_hard(bytes);
-	sum_up();
+	sum_up(true);
 }
 
 /* --- what the system says --------------------------------------------------------------------- */

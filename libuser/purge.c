@@ -412,7 +412,7 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 	else if (!lock_try(&h->purge_lock))
 		return 0;
 	lock_take(&h->lock);
-	dirty = purgeable(h) + h->kept_pages;
+	dirty = purgeable(h) + kept_dirty(h);
 	if (scope != PURGE_ALL) {
 		keep = decay_limit(&h->decay, now, dirty);
 		if (scope == PURGE_DECAY_BATCH && !h->decay.ms)
@@ -423,8 +423,8 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 			aim = MAKE_MUZZY;
 	}
 	/* Kept spans are what is used again first: they go last where time alone is the reason. */
-	if (limit == keep && limit != SIZE_MAX && limit >= h->kept_pages)
-		limit -= h->kept_pages;
+	if (limit == keep && limit != SIZE_MAX && limit >= kept_dirty(h))
+		limit -= kept_dirty(h);
 	else if (dirty > limit)
 		kept_flush(h);
 	lazy = h->stats.muzzy;

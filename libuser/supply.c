@@ -148,7 +148,7 @@ static bool is_loan(const struct extent *e)
 }
 
 /* Muzzy extents from @e on, of one source: what the kernel cannot give back is gone. */
-static void take_back(struct pageheap *h, struct extent *e, size_t n)
+RARE static noinline void take_back(struct pageheap *h, struct extent *e, size_t n)
 {
 	size_t got = e->source->take_back(extent_addr(e), n << EXTENT_SHIFT, h->node) >> EXTENT_SHIFT;
 
@@ -188,7 +188,7 @@ bool supply_commit(struct pageheap *h, struct extent *e, size_t n)
 }
 
 /* A block got no memory: its extents are free, and decay's, as if they had been used, where they have some. */
-static void commit_in_vain(struct pageheap *h, struct extent *e, size_t n)
+RARE static noinline void commit_in_vain(struct pageheap *h, struct extent *e, size_t n)
 {
 	for (size_t i = 0; i < n; i++, e++) {
 		if (!e->in_free)

@@ -23,7 +23,7 @@ size_t tcache_large_bytes(const struct tcache *t)
 	for (unsigned int c = CLASS_LARGE_FIRST; c <= CLASS_LARGE_LAST; c++) {
 		unsigned int n = tcache_cached(t, c);
 
-		if (n <= t->bins[c].cap_max)
+		if (n <= t->bins[c].cap)
 			bytes += n * sizeclasses[c].size;
 	}
 	return bytes;

@@ -74,19 +74,14 @@ void tcache_bind_large(struct tcache *t)
 }
 
 /* All stacks lie together, before each its LARGE_EMPTY. */
-static size_t slots_bytes(const struct tcache *t)
+static bool make_stacks(struct tcache *t)
 {
+	void **slots;
 	size_t n = 0;
 
 	for (size_t c = CLASS_LARGE_FIRST; c <= CLASS_LARGE_LAST; c++)
 		n += 1u + t->bins[c].cap_max;
-	return n * sizeof(void *);
-}
-
-static bool make_stacks(struct tcache *t)
-{
-	void **slots = meta_alloc(slots_bytes(t));
-
+	slots = meta_alloc(n * sizeof(void *));
 	if (!slots)
 		return false;
 	t->large_slots = slots;
@@ -100,8 +95,13 @@ static bool make_stacks(struct tcache *t)
 
 void tcache_drop_large(struct tcache *t)
 {
+	size_t n = 0;
+
+	/* What they were made with; cap_max may be another by now. */
+	for (size_t c = CLASS_LARGE_FIRST; c <= CLASS_LARGE_LAST; c++)
+		n += 1u + t->bins[c].cap;
 	if (t->large_slots)
-		meta_free(t->large_slots, slots_bytes(t));
+		meta_free(t->large_slots, n * sizeof(void *));
 	no_stacks(t);
 }
 

@@ -188,6 +188,65 @@ Test(tcache, large_requests_look_no_further_than_the_last_class)
 	}
 }
 
+/* Bounds of its own, and then another arena, which has the options' again: the slots go back as they came. */
+Test(tcache, large_slots_go_back_as_they_came)
+{
+	const char *none = "16384-1835008:0";
+	unsigned int index = 0;
+	size_t len = sizeof(index);
+	char *slots, *beside[4], *next;
+
+	cr_assert_eq(ashlar_ctl("thread.tcache.ncached_max.write", NULL, NULL, &none, sizeof(none)), 0);
+	ashlar_free(ashlar_malloc(114688));
+	slots = (char *)cache->large_slots;
+	cr_assert(slots);
+	consistent();
+	for (int i = 0; i < 4; i++)
+		cr_assert(beside[i] = meta_alloc(250));
+	cr_assert_eq(ashlar_ctl("arenas.create", &index, &len, NULL, 0), 0);
+	cr_assert(thread_set_arena(index));
+	tcache_destroy(cache);
+	next = meta_alloc(1000);
+	for (int i = 0; i < 4; i++)
+		cr_assert(next + 1000 <= beside[i] || beside[i] + 250 <= next);
+	/* They are made anew, as the options say. */
+	ashlar_free(ashlar_malloc(114688));
+	consistent();
+}
+
+/* Blocks of one class, and of all. */
+Test(tcache, a_few_large_blocks_of_each_class)
+{
+	void *p[40];
+
+	cr_assert(large_alloc(cache->arena->heap, 256 * MB, PAGE_SIZE, NULL));
+	tcache_rebound(cache);
+	cr_assert_eq(cache->large_max, 2 * (int64_t)MB);
+	for (unsigned int c = CLASS_LARGE_FIRST; c <= CLASS_LARGE_LAST; c++) {
+		for (int i = 0; i < 40; i++)
+			cr_assert(p[i] = ashlar_malloc(sizeclasses[c].size));
+		for (int i = 0; i < 40; i++)
+			ashlar_free(p[i]);
+		cr_assert_leq(cached(c), max(3u, 128 * KB / sizeclasses[c].size));
+		consistent();
+	}
+	/* Not even what is left over makes one class have nothing: the smaller ones were first. */
+	cr_assert_gt(tcache_large_bytes(cache), 1 * MB);
+	tcache_gc(cache);
+	consistent();
+}
+
+/* Who has no cache lowers a countdown that nobody waits for: it shall not wrap. */
+Test(tcache, countdown_without_a_cache)
+{
+	thread_cache_enable(false);
+	for (int i = 0; i < 3; i++) {
+		ash_tls->countdown = INT64_MIN + 200000;
+		ashlar_free(ashlar_malloc(100 * KB));
+		cr_assert_gt(ash_tls->countdown, -(int64_t)MB);
+	}
+}
+
 Test(tcache, flush_all_leaves_nothing)
 {
 	struct pageheap_stats s;
