@@ -6,6 +6,7 @@
  *
  *	filtered		refused: EPERM
  *	filtered killed		who calls is ended, as by the SystemCallFilter= of Debian's redis-server
+ *	filtered strict		of a process that has started: read, write and exit are all there is
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -62,6 +63,28 @@ static void filter(void)
 	install(code, sizeof(code) / sizeof(code[0]));
 }
 
+/* A decoder that has all the memory it needs: looks at decay, which is off, ask for the time and nothing else. */
+static _Noreturn void strict(void)
+{
+	static void *p[100];
+
+	exercise(1, 50);
+	for (int round = 0; round < 20000; round++) {
+		for (size_t i = 0; i < 100; i++) {
+			p[i] = malloc(i * 10);
+			if (!p[i])
+				fail("no memory");
+		}
+		for (size_t i = 0; i < 100; i++)
+			free(p[i]);
+		if (!round && prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
+			skip("this kernel has no strict mode: %s", strerror(errno));
+	}
+	/* libc's exit is another call. */
+	for (;;)
+		syscall(SYS_exit, 0);
+}
+
 static void *in_thread(void *arg)
 {
 	exercise(2, 10);
@@ -75,6 +98,8 @@ int main(int argc, char **argv)
 	int err;
 
 	guard(60);
+	if (argc == 2 && !strcmp(argv[1], "strict"))
+		strict();
 	if (argc < 3) {
 		char *again[] = { argv[0], argc == 1 ? "refused" : argv[1], "again", NULL };
 
