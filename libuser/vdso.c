@@ -19,7 +19,7 @@ struct image {
 	uintptr_t bias;
 	const ElfW(Sym) *symbols;
 	const char *strings;
-	size_t nsymbols;
+	size_t nsymbols, nstrings;	/* the latter in bytes */
 };
 
 AT_START static void read_dynamic(struct image *v, const ElfW(Dyn) *d)
@@ -31,6 +31,8 @@ AT_START static void read_dynamic(struct image *v, const ElfW(Dyn) *d)
 			v->symbols = at;
 		else if (d->d_tag == DT_STRTAB)
 			v->strings = at;
+		else if (d->d_tag == DT_STRSZ)
+			v->nstrings = d->d_un.d_val;
 		else if (d->d_tag == DT_HASH)
 			v->nsymbols = ((const uint32_t *)at)[1];
 	}
@@ -68,7 +70,8 @@ AT_START vdso_clock *vdso_find_clock(void)
 	for (size_t i = 0; i < v.nsymbols; i++) {
 		const ElfW(Sym) *s = &v.symbols[i];
 
-		if (s->st_shndx != SHN_UNDEF && !strcmp(v.strings + s->st_name, clock_name))
+		if (s->st_shndx != SHN_UNDEF && s->st_name < v.nstrings &&
+		    !strcmp(v.strings + s->st_name, clock_name))
 			return (vdso_clock *)(v.bias + s->st_value);
 	}
 	return NULL;
