@@ -182,8 +182,9 @@ static noinline void *alloc_uncached(struct tcache *t, size_t align, size_t size
 {
 	struct arena *a = thread_arena(t);
 
-	/* Fast paths take from it and find nothing; it shall never wrap. */
-	t->countdown = 0;
+	/* Shared by all such threads, whose fast paths take from it and find nothing; it shall never wrap. */
+	if (unlikely(__atomic_load_n(&t->countdown, __ATOMIC_RELAXED) < INT64_MIN / 2))
+		__atomic_store_n(&t->countdown, 0, __ATOMIC_RELAXED);
 	return a ? block_alloc_from(a, align, size, zero) : NULL;
 }
 

@@ -220,7 +220,6 @@ struct tcache *thread_cache(void)
 
 	if (likely(t != &ash_unset))
 		return t;
-	t->countdown = 0;
 	if (!thread_ready())
 		return &ash_dead;
 	if (conf.tcache)

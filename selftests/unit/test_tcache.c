@@ -219,7 +219,7 @@ Test(tcache, a_few_large_blocks_of_each_class)
 {
 	void *p[40];
 
-	cr_assert(large_alloc(cache->arena->heap, 256 * MB, PAGE_SIZE, NULL));
+	cr_assert(large_alloc(cache->arena->heap, 64 * MB, PAGE_SIZE, NULL));
 	tcache_rebound(cache);
 	cr_assert_eq(cache->large_max, 2 * (int64_t)MB);
 	for (unsigned int c = CLASS_LARGE_FIRST; c <= CLASS_LARGE_LAST; c++) {
