@@ -142,10 +142,19 @@ unlock:
 /*
  * A core dump reads all that is mapped, page by page. What has no memory, as it was
  * purged or punched, reads as zero in a hole of the file too, and needs none for that.
+ * And who maps what is held again after a fork wants no more than that.
  */
-static bool fault_leaves_hole(void)
+static bool fault_leaves_hole(struct ashlar_heap *heap)
 {
-	return current->flags & PF_DUMPCORE;
+	return current->flags & PF_DUMPCORE || ashlar_is_remapper(heap->space);
+}
+
+/* The same of pages that must be copied or made first. */
+static bool fault_leaves_page(struct ashlar_heap *heap,
+			      struct ashlar_share *share, unsigned int sub)
+{
+	return fault_leaves_hole(heap) && (!ashlar_share_page(share, sub) ||
+					   ashlar_is_remapper(heap->space));
 }
 
 /* VM_FAULT_OOM would be retried for ever at a cgroup's limit. */
@@ -170,6 +179,10 @@ static vm_fault_t fault_share(struct vm_fault *vmf, struct ashlar_heap *heap,
 			mutex_unlock(&extent->lock);
 			break;
 		}
+		if (unlikely(extent->lazy) && ashlar_is_remapper(heap->space)) {
+			mutex_unlock(&extent->lock);
+			return VM_FAULT_SIGBUS;
+		}
 		/* What is bad, and may have vanished, vanishes. */
 		if (unlikely(extent->lazy) && ashlar_lazy_replace(extent))
 			break;
@@ -178,8 +191,7 @@ static vm_fault_t fault_share(struct vm_fault *vmf, struct ashlar_heap *heap,
 			ashlar_lazy_cancel(extent);
 		ready = write ? ashlar_share_writable(look->share, sub) :
 				!!ashlar_share_page(look->share, sub);
-		hole = !ready && fault_leaves_hole() &&
-		       !ashlar_share_page(look->share, sub);
+		hole = !ready && fault_leaves_page(heap, look->share, sub);
 		if (ready)
 			ret = fault_lock(vmf, heap, look, write);
 		if (ret == VM_FAULT_LOCKED)
@@ -220,7 +232,7 @@ vm_fault_t ashlar_fault(struct vm_fault *vmf)
 		ashlar_heap_unlook(heap, &look);
 		return ret;
 	}
-	if (!ashlar_is_purged(look.entry) || fault_leaves_hole())
+	if (!ashlar_is_purged(look.entry) || fault_leaves_hole(heap))
 		return VM_FAULT_SIGBUS;
 	return ashlar_recommit(heap, index, look.entry) ? VM_FAULT_SIGBUS :
 							   FAULT_AGAIN;

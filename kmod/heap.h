@@ -36,6 +36,7 @@
  * @restore_lock: one task at a time maps VMAs over themselves
  * @restorer: that task, or NULL
  * @restores_again: its VMA may be gone. Of that task alone.
+ * @remapper: the task of @calm while it touches what is held, or NULL
  */
 struct ashlar_space {
 	struct kref ref;
@@ -51,6 +52,7 @@ struct ashlar_space {
 	struct mutex restore_lock;	/* for restorer */
 	struct task_struct *restorer;
 	bool restores_again;
+	struct task_struct *remapper;
 };
 
 /**
@@ -151,6 +153,15 @@ void ashlar_space_share(struct ashlar_space *space, struct ashlar_share *share);
  * that heap's mm: free it, and what it was the last user of.
  */
 void ashlar_space_drop(struct ashlar_space *space, struct ashlar_share *share);
+
+/*
+ * True if current is in ashlar_remap(): what it touches has been looked at, and may
+ * have been purged since. Such a fault gives nobody memory and cancels nothing.
+ */
+static inline bool ashlar_is_remapper(struct ashlar_space *space)
+{
+	return READ_ONCE(space->remapper) == current;
+}
 
 /* The next heap that this round of the calm work has not seen, or NULL. */
 struct ashlar_heap *ashlar_space_next(struct ashlar_space *space);

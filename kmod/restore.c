@@ -12,6 +12,7 @@
 #include <linux/oom.h>
 #include <linux/sched/mm.h>
 #include "restore.h"
+#include "trace.h"
 
 /* What mmap() gives a VMA of ours, if it is asked in the same way. */
 #define PLAIN_FLAGS	(VM_READ | VM_WRITE | VM_EXEC | VM_MAYREAD | \
@@ -202,8 +203,10 @@ static void remap_vma(struct ashlar_heap *heap, struct vm_area_struct *vma,
 			return;
 		if (at < start || xa_is_value(entry))
 			continue;
-		if (extent_is_used(heap, index))
+		if (extent_is_used(heap, index)) {
+			trace_ashlar_remap(index, 1);
 			fixup_user_fault(heap->mm, at, 0, NULL);
+		}
 		*addr = at + ASHLAR_EXTENT_SIZE;
 		(*left)--;
 	}
@@ -237,6 +240,8 @@ void ashlar_remap(struct ashlar_heap *heap)
 {
 	unsigned long addr = 0;
 
+	WRITE_ONCE(heap->space->remapper, current);
 	while (remap_batch(heap, &addr))
 		cond_resched();
+	WRITE_ONCE(heap->space->remapper, NULL);
 }

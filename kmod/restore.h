@@ -25,7 +25,8 @@ int ashlar_restore(struct ashlar_heap *heap, unsigned long start,
 
 /**
  * ashlar_remap() - map what a fork has unmapped, before it is touched
- * @heap: the heap, which shares nothing; current->mm is its mm, no lock is held
+ * @heap: the heap, which shares nothing; current->mm is its mm, no lock is held.
+ *	One call for each space at a time.
  *
  * What a process holds and does not map is in none of its books: neither in Rss
  * nor in the OOM killer's badness. Lazy, purged and referenced extents stay

@@ -75,6 +75,12 @@ DEFINE_EVENT(ashlar_run, ashlar_mend,
 	TP_ARGS(index, nr)
 );
 
+/* The extent @index is about to be mapped again after a fork; @nr is 1. */
+DEFINE_EVENT(ashlar_run, ashlar_remap,
+	TP_PROTO(unsigned long index, unsigned long nr),
+	TP_ARGS(index, nr)
+);
+
 /* Pages that a node's worker has made ready. */
 TRACE_EVENT(ashlar_wash,
 	TP_PROTO(int nid, unsigned long nr),

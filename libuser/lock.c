@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -15,6 +16,15 @@
  */
 #define SPINS	512
 
+/*
+ * Then the holder is not running, most likely, and whoever else wants a CPU goes first, it among
+ * them. Who sleeps has to be woken, and so does the next one, since the word says "waited for"
+ * once more: with threads that end and others that free, on two CPUs, it came to 450 to 1,500
+ * futex calls in 10 million frees, and with this to 300 at most. Bounded: a real-time thread
+ * yields to none below it.
+ */
+#define YIELDS	8
+
 void futex_wait(_Atomic uint32_t *word, uint32_t value)
 {
 	int saved = errno;
@@ -23,7 +33,7 @@ void futex_wait(_Atomic uint32_t *word, uint32_t value)
 	errno = saved;
 }
 
-void futex_wait_ms(_Atomic uint32_t *word, uint32_t value, int64_t ms)
+RARE void futex_wait_ms(_Atomic uint32_t *word, uint32_t value, int64_t ms)
 {
 	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
 	int saved = errno;
@@ -32,7 +42,7 @@ void futex_wait_ms(_Atomic uint32_t *word, uint32_t value, int64_t ms)
 	errno = saved;
 }
 
-void futex_wake_all(_Atomic uint32_t *word)
+RARE void futex_wake_all(_Atomic uint32_t *word)
 {
 	int saved = errno;
 
@@ -50,16 +60,27 @@ void lock_init(struct lock *l, enum lock_rank rank)
 #endif
 }
 
+/* It was held; where it is free by now, take it. */
+static bool lock_retry(struct lock *l)
+{
+	uint32_t expected = 0;
+
+	return !atomic_load_explicit(&l->state, memory_order_relaxed) &&
+	       atomic_compare_exchange_strong_explicit(&l->state, &expected, 1,
+			memory_order_seq_cst, memory_order_relaxed);
+}
+
 void lock_slow(struct lock *l)
 {
 	for (int i = 0; i < SPINS; i++) {
-		uint32_t expected = 0;
-
-		if (!atomic_load_explicit(&l->state, memory_order_relaxed) &&
-		    atomic_compare_exchange_weak_explicit(&l->state, &expected, 1,
-				memory_order_seq_cst, memory_order_relaxed))
+		if (lock_retry(l))
 			return;
 		cpu_relax();
+	}
+	for (int i = 0; i < YIELDS; i++) {
+		sched_yield();
+		if (lock_retry(l))
+			return;
 	}
 	while (atomic_exchange_explicit(&l->state, 2, memory_order_seq_cst))
 		futex_wait(&l->state, 2);

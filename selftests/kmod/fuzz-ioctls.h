@@ -40,8 +40,10 @@ static int alloc_slot(int slot, bool done, bool keep)
 		return -ENXIO;
 	if (content->state == OWNED && keep) {
 		/* Zero or not, it stays so: a look tells which. */
-		if (done && content->lazy)
+		if (done && content->lazy) {
+			content->touched = true;
 			lazy_settle(slot * PAGES);
+		}
 		return 0;
 	}
 	if (content->state == OWNED &&

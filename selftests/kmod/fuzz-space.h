@@ -127,13 +127,15 @@ static void call_check(void)
 		check_page(page);
 }
 
-/* The extent of this page was touched: look whether it had been taken before. */
+/*
+ * Look whether the lazy extent of this page has been taken; it stays open if no page
+ * can tell, and then nothing was touched.
+ */
 static void lazy_settle(int page)
 {
 	struct content *content = content_at(page);
 	int i, other = page - page % PAGES;
 
-	content->touched = true;
 	for (i = 0; i < PAGES && content->lazy; i++)
 		if (content_at(other + i) == content &&
 		    content->tag[model.view[other + i].page % PAGES] &&
@@ -188,6 +190,7 @@ static void call_write(void)
 		content->tag[model.view[page].page % PAGES] = tag;
 		content->since[model.view[page].page % PAGES] = true;
 		/* The write cancelled it, or came to a new one. */
+		content->touched = true;
 		if (content->lazy)
 			lazy_settle(page);
 	}

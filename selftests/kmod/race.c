@@ -6,10 +6,13 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
 #include "kselftest_harness.h"
 #include "common.h"
 #include "delay.h"
@@ -187,6 +190,72 @@ TEST_F_TIMEOUT(race, fork_during_a_fault, 300)
 		close(turn.fd[0]);
 		close(turn.fd[1]);
 	}
+}
+
+/* Is something mapped there? A quick look, as smaps is none. */
+static bool is_mapped(int pagemap, char *p)
+{
+	uint64_t entry = 0;
+
+	pread(pagemap, &entry, 8, (uintptr_t)p / PAGE * 8);
+	return entry >> 63;
+}
+
+/* Without sleeping; but not for ever. */
+static bool becomes_mapped(int pagemap, char *p)
+{
+	time_t end = time(NULL) + 10;
+
+	while (!is_mapped(pagemap, p))
+		if (time(NULL) > end)
+			return false;
+	return true;
+}
+
+/*
+ * The last child of a fork is gone, and a worker maps again what the parent holds: of
+ * three extents, the middle one is purged while the worker is about to touch it.
+ * It stays so, lazy or without memory.
+ */
+TEST_F_TIMEOUT(race, purge_during_a_remap, 300)
+{
+	int slow = delay_begin("ashlar_remap"), round, in_time = 0, i;
+	int pagemap = open("/proc/self/pagemap", O_RDONLY);
+	char *p = dev_map_at(self->fd, NULL, 3, 16);
+
+	ASSERT_GE(slow, 0);
+	ASSERT_GE(pagemap, 0);
+	ASSERT_NE(NULL, p);
+	for (round = 0; go_on(round, in_time); round++) {
+		bool lazily = round % 2;
+		struct ashlar_stat stat;
+		size_t done = 0;
+		pid_t pid;
+
+		EXPECT_EQ(0, dev_alloc_on(self->fd, p, 3, ASHLAR_NODE_LOCAL,
+					  ASHLAR_ALLOC_KEEP, NULL));
+		for (i = 0; i < 3; i++)
+			*(volatile char *)(p + i * EXTENT) = 5;
+		pid = fork();
+		if (!pid)
+			_exit(0);
+		EXPECT_EQ(0, child_status(pid));
+		EXPECT_TRUE(becomes_mapped(pagemap, p));
+		EXPECT_EQ(0, dev_purge_as(self->fd, p + EXTENT, 1,
+					  lazily ? ASHLAR_PURGE_LAZY :
+						   ASHLAR_PURGE_FORCED, &done));
+		in_time += !is_mapped(pagemap, p + 2 * EXTENT);
+		EXPECT_TRUE(becomes_mapped(pagemap, p + 2 * EXTENT));
+		ASSERT_EQ(0, dev_stat(self->fd, p + EXTENT, &stat));
+		/* The worker may have its page at this moment: none that becomes lazy. */
+		EXPECT_EQ(lazily && done, stat.lazy);
+		EXPECT_EQ(!lazily, stat.purged);
+	}
+	munmap(p, 3 * EXTENT);
+	close(pagemap);
+	delay_end(slow);
+	EXPECT_GT(in_time, 0);
+	TH_LOG("in time %d of %d", in_time, round);
 }
 
 struct caller {
