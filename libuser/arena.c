@@ -22,6 +22,14 @@
 #define LENDERS_SEEN		64u	/* arenas looked at for them: the reserved, other nodes' too */
 #define LEND_LEAST		(64 * KB)
 
+/*
+ * A bin of so many bytes is sparse when less than so much of it is used, and few threads' caches
+ * hold that. A depot's blocks are used: it is there for those who fill and free by turns.
+ */
+#define SPARSE_LEAST		(128 * KB)
+#define SPARSE_SHARE		8
+#define SPARSE_CACHES		4
+
 /* A bin's first slabs are small; with this many it is worth larger ones. */
 #define SMALL_SLABS		2
 
@@ -378,6 +386,19 @@ void arena_flush(struct arena *a, unsigned int class, void **blocks, unsigned in
 	}
 	while (n)
 		n = flush_one_owner(class, blocks, n);
+}
+
+bool arena_is_sparse(struct arena *a, unsigned int class, unsigned int cached)
+{
+	struct bin *b = &a->bins[class];
+	size_t bytes, out;
+
+	bin_lock(a, b);
+	bytes = b->pages << PAGE_SHIFT;
+	out = b->out;
+	bin_unlock(b);
+	return bytes >= SPARSE_LEAST && out * sizeclasses[class].size < bytes / SPARSE_SHARE &&
+	       out <= (size_t)cached * SPARSE_CACHES;
 }
 
 void arena_age_depots(struct arena *a, bool all)

@@ -150,7 +150,7 @@ static bool plausible(size_t pages)
 	return pages <= most >> PAGE_SHIFT || os_would_grant(pages << PAGE_SHIFT);
 }
 
-void *pageheap_alloc_huge(struct pageheap *h, size_t n, size_t align, bool *zeroed)
+RARE void *pageheap_alloc_huge(struct pageheap *h, size_t n, size_t align, bool *zeroed)
 {
 	size_t extents = (n + EXTENT_PAGES - 1) / EXTENT_PAGES;
 	struct limit_try try = { 0 };
@@ -368,7 +368,7 @@ static void postfork_lock(struct lock *l, enum lock_rank rank, bool child)
 		lock_drop(l);
 }
 
-void pageheaps_postfork(bool child)
+RARE void pageheaps_postfork(bool child)
 {
 	for (unsigned int i = 0; i < ash_nwindows; i++)
 		postfork_lock(&ash_windows[i].slab_lock, RANK_META, child);

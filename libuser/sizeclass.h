@@ -3,14 +3,15 @@
  * Sizes and their classes.
  *
  *	0		no class: the page holds nothing that could be freed
- *	1 to 36		small: a slot of a slab, 8 to 14336 bytes
- *	37 to 64	large: a span of its own, 16 KB to 1.75 MB
- *	65		huge: pages from one extent into the next
- *	66		sampled: a block with a record of its own, see prof.h
+ *	1 to 39		small: a slot of a slab, 8 to 14336 bytes
+ *	40 to 67	large: a span of its own, 16 KB to 1.75 MB
+ *	68		huge: pages from one extent into the next
+ *	69		sampled: a block with a record of its own, see prof.h
  *
  * Zero is "none" so that fresh, zeroed maps say so by themselves.
  * Spacing: 8, 16 to 128 by 16, then four classes a doubling, so that at most a
- * fifth of a block is lost to rounding above 128 bytes.
+ * fifth of a block is lost to rounding above 128 bytes. An eighth above 1, 2 and 4 KB is one
+ * more: what programs keep in pages of such a size often has a header beside it.
  */
 #ifndef ASHLAR_SIZECLASS_H
 #define ASHLAR_SIZECLASS_H
@@ -18,12 +19,12 @@
 #include "util.h"
 
 #define CLASS_NONE		0u
-#define CLASS_SMALL_LAST	36u
-#define CLASS_LARGE_FIRST	37u
-#define CLASS_LARGE_LAST	64u
-#define CLASS_HUGE		65u
-#define CLASS_SAMPLED		66u	/* of any size, with a record in prof.c */
-#define NCLASSES		65u	/* with a size of their own; 0 included */
+#define CLASS_SMALL_LAST	39u
+#define CLASS_LARGE_FIRST	40u
+#define CLASS_LARGE_LAST	67u
+#define CLASS_HUGE		68u
+#define CLASS_SAMPLED		69u	/* of any size, with a record in prof.c */
+#define NCLASSES		68u	/* with a size of their own; 0 included */
 
 #define SMALL_MAX		((size_t)14336)
 #define LARGE_MIN		((size_t)16384)

@@ -36,7 +36,7 @@ static size_t stack_bytes(unsigned int cap)
 	return (cap + 1) * sizeof(void *);
 }
 
-static bool stack_grow(struct tcache *t, unsigned int class, unsigned int cap)
+static bool stack_resize(struct tcache *t, unsigned int class, unsigned int cap)
 {
 	struct cbin *b = &t->bins[class];
 	unsigned int n = tcache_cached(t, class);
@@ -81,7 +81,7 @@ static void stack_adapt(struct tcache *t, unsigned int class)
 
 	b->use++;
 	if (b->cap < b->cap_max && (!b->cap || b->use >= 2))
-		stack_grow(t, class, min(max(b->cap * 2u + 1, cap_first(class)), (unsigned int)b->cap_max));
+		stack_resize(t, class, min(max(b->cap * 2u + 1, cap_first(class)), (unsigned int)b->cap_max));
 }
 
 /* No CPU's number. */
@@ -367,6 +367,24 @@ void *tcache_fill(struct tcache *t, unsigned int class)
 	return base[got - 1];
 }
 
+/*
+ * Who frees thousands of blocks in an order of his own ends with a full stack of those that were
+ * freed last, one in each of as many slabs: they would all be free memory but for it. Then it is
+ * emptied, and begins small again, since what is freed next is no better.
+ */
+static bool flush_sparse(struct tcache *t, unsigned int class)
+{
+	struct cbin *b = &t->bins[class];
+	unsigned int n = tcache_cached(t, class);
+
+	if (!n || !arena_is_sparse(t->arena, class, n))
+		return false;
+	flush_oldest(t, class, n);
+	if (b->cap > cap_first(class))
+		stack_resize(t, class, cap_first(class));
+	return true;
+}
+
 void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
 {
 	struct cbin *b = &t->bins[class];
@@ -377,7 +395,8 @@ void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
 		tcache_push_remote(t, class, p);
 		return;
 	}
-	stack_adapt(t, class);
+	if (!flush_sparse(t, class))
+		stack_adapt(t, class);
 	if (t->top[class] == t->end[class]) {
 		if (unlikely(!b->cap)) {
 			t->net -= sizeclasses[class].size;

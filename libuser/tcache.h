@@ -39,7 +39,7 @@ struct cbin {
 #define LARGE_EMPTY	((void *)1)
 
 /* Sizes whose class the thread's own table tells; with it the cache is just below 4 KB. */
-#define TCACHE_NEAR	((size_t)1024)
+#define TCACHE_NEAR	((size_t)896)
 
 /* [CLASS_NONE], always full and empty, and those above CLASS_LARGE_LAST, which stay empty. */
 #define TCACHE_BINS	(CLASS_LARGE_LAST + 1 + LARGE_ABOVE)

@@ -298,6 +298,44 @@ Test(tcache, unused_stacks_age)
 	consistent();
 }
 
+/* Blocks freed in an order of the program's own: the last ones that stay in the cache hold few slabs. */
+Test(tcache, a_shuffled_free_leaves_few_slabs)
+{
+	enum { N = 50000, SIZE = 128 };
+	static void *p[N];
+	unsigned int class = sizeclass_of(SIZE), seed = 5;
+	struct bin_stats s;
+
+	for (int i = 0; i < N; i++)
+		p[i] = ashlar_malloc(SIZE);
+	for (int i = N - 1; i > 0; i--) {
+		int k = (int)((seed = seed * 1664525 + 1013904223) >> 8) % (i + 1);
+		void *q = p[i];
+
+		p[i] = p[k];
+		p[k] = q;
+	}
+	/* Nobody has filled between two agings: what is freed does not wait in the depot. */
+	arena_age_depots(cache->arena, false);
+	arena_age_depots(cache->arena, false);
+	for (int i = 0; i < N; i++)
+		ashlar_free(p[i]);
+	consistent();
+	arena_bin_stats(cache->arena, class, &s);
+	cr_assert_eq(s.depot, 0);
+	cr_assert_eq(s.out, cached(class));
+	cr_assert_leq(s.nslabs, 20, "%zu slabs for %u cached blocks", s.nslabs, cached(class));
+	/* Who needs a larger stack again gets it. */
+	for (int round = 0; round < 8; round++) {
+		for (int i = 0; i < 400; i++)
+			p[i] = ashlar_malloc(SIZE);
+		for (int i = 0; i < 400; i++)
+			ashlar_free(p[i]);
+	}
+	cr_assert_gt(cache->bins[class].cap, 15);
+	consistent();
+}
+
 Test(tcache, decay_ticks_on_the_way)
 {
 	struct pageheap_stats before, after;
