@@ -23,8 +23,8 @@
 #define LEND_LEAST		(64 * KB)
 
 /*
- * A bin of so many bytes is sparse when less than so much of it is used, and few threads' caches
- * hold that. A depot's blocks are used: it is there for those who fill and free by turns.
+ * A bin of so many bytes is sparse when less than so much of it is used, few threads' caches hold
+ * that, and nobody has filled for a while: an open depot is for those who fill and free by turns.
  */
 #define SPARSE_LEAST		(128 * KB)
 #define SPARSE_SHARE		8
@@ -388,17 +388,29 @@ void arena_flush(struct arena *a, unsigned int class, void **blocks, unsigned in
 		n = flush_one_owner(class, blocks, n);
 }
 
-bool arena_is_sparse(struct arena *a, unsigned int class, unsigned int cached)
+/* Slots of @a's slabs among @blocks; the rest are other arenas'. */
+static unsigned int count_own(const struct arena *a, void *const *blocks, unsigned int n)
+{
+	unsigned int own = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		own += slab_of(window_of(blocks[i]), blocks[i])->arena == a->index;
+	return own;
+}
+
+bool arena_is_sparse(struct arena *a, unsigned int class, void *const *blocks, unsigned int n)
 {
 	struct bin *b = &a->bins[class];
+	bool sparse;
 	size_t bytes, out;
 
 	bin_lock(a, b);
 	bytes = b->pages << PAGE_SHIFT;
 	out = b->out;
+	sparse = b->depot_closed && bytes >= SPARSE_LEAST &&
+		 out * sizeclasses[class].size < bytes / SPARSE_SHARE && out <= (size_t)n * SPARSE_CACHES;
 	bin_unlock(b);
-	return bytes >= SPARSE_LEAST && out * sizeclasses[class].size < bytes / SPARSE_SHARE &&
-	       out <= (size_t)cached * SPARSE_CACHES;
+	return sparse && out <= (size_t)count_own(a, blocks, n) * SPARSE_CACHES;
 }
 
 void arena_age_depots(struct arena *a, bool all)

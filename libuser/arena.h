@@ -75,10 +75,10 @@ unsigned int arena_fill(struct arena *a, unsigned int class, void **top, unsigne
 void arena_flush(struct arena *a, unsigned int class, void **blocks, unsigned int n);
 
 /*
- * Are the slabs of @class almost empty, and @cached blocks that their thread keeps a good part of
- * what keeps them from being free memory?
+ * Are the slabs of @class almost empty, and those @n blocks, which a thread of @a keeps, a good
+ * part of what keeps them from being free memory?
  */
-bool arena_is_sparse(struct arena *a, unsigned int class, unsigned int cached);
+bool arena_is_sparse(struct arena *a, unsigned int class, void *const *blocks, unsigned int n);
 
 /* Return to the slabs what lay in the depots unused since the last call; all if @all. */
 void arena_age_depots(struct arena *a, bool all);

@@ -3,7 +3,7 @@
  * The fast paths, inline, for every name that allocates or frees.
  *
  *	fast_malloc			size -> class by table, pop
- *	 ├ mid_malloc			sizes above 1 KB: the same with a longer table, and large stacks
+ *	 ├ mid_malloc			sizes above TCACHE_NEAR: the same with a longer table, and large stacks
  *	 │  └ large_kept		└ large_take_kept: a span kept whole by the page heap
  *	 └ slow_malloc			no cache yet, not small, stack empty, countdown over
  *	    ├ thread_cache		first use by this thread

@@ -40,7 +40,7 @@ AT_HAND const struct sizeclass sizeclasses[NCLASSES] = {
 	SMALL(19, 768, 3, 3),
 	SMALL(20, 896, 2, 2),
 	SMALL(21, 1024, 1, 1),
-	SMALL(22, 1152, 4, 4),
+	SMALL(22, 1152, 2, 2),
 	SMALL(23, 1280, 5, 5),
 	SMALL(24, 1536, 3, 3),
 	SMALL(25, 1792, 4, 4),

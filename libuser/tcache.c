@@ -377,9 +377,13 @@ static bool flush_sparse(struct tcache *t, unsigned int class)
 	struct cbin *b = &t->bins[class];
 	unsigned int n = tcache_cached(t, class);
 
-	if (!n || !arena_is_sparse(t->arena, class, n))
+	if (!n || t->top[class] != t->end[class] ||
+	    !arena_is_sparse(t->arena, class, t->base_of[class], n))
 		return false;
-	flush_oldest(t, class, n);
+	b->use++;
+	/* By halves, so that nobody waits longer for the bin's lock than for other flushes. */
+	flush_oldest(t, class, (n + 1) / 2);
+	flush_oldest(t, class, n / 2);
 	if (b->cap > cap_first(class))
 		stack_resize(t, class, cap_first(class));
 	return true;

@@ -122,7 +122,7 @@ static void names(void)
 		{ "stats.arenas.4096.small.allocated", 8 }, { "stats.arenas.0.small.nmalloc", 8 },
 		{ "stats.arenas.0.small.ndalloc", 8 }, { "stats.arenas.0.small.nrequests", 8 },
 		{ "stats.arenas.0.large.allocated", 8 }, { "stats.arenas.0.large.nmalloc", 8 },
-		{ "stats.arenas.0.bins.0.nmalloc", 8 }, { "stats.arenas.0.bins.35.curregs", 8 },
+		{ "stats.arenas.0.bins.0.nmalloc", 8 }, { "stats.arenas.0.bins.38.curregs", 8 },
 		{ "stats.arenas.0.bins.0.curslabs", 8 }, { "stats.arenas.0.bins.0.nonfull_slabs", 8 },
 		{ "stats.arenas.0.lextents.0.curlextents", 8 }, { "source.backend", 8 },
 		{ "source.device.extents", 8 }, { "source.fallbacks", 8 }, { "node.0.active", 8 },

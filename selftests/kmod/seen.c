@@ -346,6 +346,12 @@ static bool pool_is_full(void *arg)
 	return node_value(0, "ready") >= node_value(0, "high");
 }
 
+/* What a fork has unmapped is mapped again, but for what was copied or is in a pipe. */
+static bool most_is_mapped(void *arg)
+{
+	return smaps_kb(arg, "Rss") >= (long)((N - 2) * EXTENT / 1024);
+}
+
 /* Something for each event. */
 static void all_that_is_traced(int fd)
 {
@@ -380,6 +386,8 @@ static void all_that_is_traced(int fd)
 	child_status(pid);
 	close(pipes[0]);
 	close(pipes[1]);
+	/* remap: a worker's, when the child is gone */
+	eventually(most_is_mapped, p, 60);
 	/* lazy, cancel, shrink: on extents that no fork has seen */
 	dev_free(fd, p, N, NULL);
 	dev_alloc_on(fd, p, N, 0, 0, NULL);

@@ -298,28 +298,38 @@ Test(tcache, unused_stacks_age)
 	consistent();
 }
 
-/* Blocks freed in an order of the program's own: the last ones that stay in the cache hold few slabs. */
+#define SHUFFLED	50000
+#define SHUFFLED_SIZE	128
+
+static void *shuffled[SHUFFLED];
+
+/* Blocks in an order that is not theirs; nobody has filled between two agings since. */
+static void make_shuffled(void)
+{
+	unsigned int seed = 5;
+
+	for (int i = 0; i < SHUFFLED; i++)
+		shuffled[i] = ashlar_malloc(SHUFFLED_SIZE);
+	for (int i = SHUFFLED - 1; i > 0; i--) {
+		int k = (int)((seed = seed * 1664525 + 1013904223) >> 8) % (i + 1);
+		void *p = shuffled[i];
+
+		shuffled[i] = shuffled[k];
+		shuffled[k] = p;
+	}
+	arena_age_depots(cache->arena, false);
+	arena_age_depots(cache->arena, false);
+}
+
+/* The last ones that stay in the cache hold few slabs. */
 Test(tcache, a_shuffled_free_leaves_few_slabs)
 {
-	enum { N = 50000, SIZE = 128 };
-	static void *p[N];
-	unsigned int class = sizeclass_of(SIZE), seed = 5;
+	unsigned int class = sizeclass_of(SHUFFLED_SIZE);
 	struct bin_stats s;
 
-	for (int i = 0; i < N; i++)
-		p[i] = ashlar_malloc(SIZE);
-	for (int i = N - 1; i > 0; i--) {
-		int k = (int)((seed = seed * 1664525 + 1013904223) >> 8) % (i + 1);
-		void *q = p[i];
-
-		p[i] = p[k];
-		p[k] = q;
-	}
-	/* Nobody has filled between two agings: what is freed does not wait in the depot. */
-	arena_age_depots(cache->arena, false);
-	arena_age_depots(cache->arena, false);
-	for (int i = 0; i < N; i++)
-		ashlar_free(p[i]);
+	make_shuffled();
+	for (int i = 0; i < SHUFFLED; i++)
+		ashlar_free(shuffled[i]);
 	consistent();
 	arena_bin_stats(cache->arena, class, &s);
 	cr_assert_eq(s.depot, 0);
@@ -328,11 +338,32 @@ Test(tcache, a_shuffled_free_leaves_few_slabs)
 	/* Who needs a larger stack again gets it. */
 	for (int round = 0; round < 8; round++) {
 		for (int i = 0; i < 400; i++)
-			p[i] = ashlar_malloc(SIZE);
+			shuffled[i] = ashlar_malloc(SHUFFLED_SIZE);
 		for (int i = 0; i < 400; i++)
-			ashlar_free(p[i]);
+			ashlar_free(shuffled[i]);
 	}
 	cr_assert_gt(cache->bins[class].cap, 15);
+	consistent();
+}
+
+/* What other arenas made holds none of this one's slabs: its stack stays as large as it is. */
+Test(tcache, others_blocks_are_no_reason_to_be_small)
+{
+	unsigned int class = sizeclass_of(SHUFFLED_SIZE), index = 0;
+	size_t len = sizeof(index);
+	struct bin_stats s;
+
+	make_shuffled();
+	for (int i = 8; i < SHUFFLED; i++)
+		ashlar_free(shuffled[i]);
+	arena_bin_stats(cache->arena, class, &s);
+	cr_assert_geq(s.pages, 32, "%zu pages", s.pages);
+	cr_assert_eq(ashlar_ctl("arenas.create", &index, &len, NULL, 0), 0);
+	for (int i = 8; i < 1000; i++)
+		shuffled[i] = ashlar_mallocx(SHUFFLED_SIZE, ASHLAR_MALLOCX_ARENA(index));
+	for (int i = 8; i < 1000; i++)
+		ashlar_free(shuffled[i]);
+	cr_assert_gt(cache->bins[class].cap, 60);
 	consistent();
 }
 
