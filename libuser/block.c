@@ -444,10 +444,24 @@ static size_t usable(const void *p, const struct block *b)
 	return conf.redzone && redzone_size(b->w, p, b->size, &size) ? size : b->size;
 }
 
+/* fast_free_sized(), for the small sizes that a thread's own table does not have. */
+static bool mid_free_sized(void *p, size_t size)
+{
+	struct tcache *t = ash_tls;
+	size_t offset = (uintptr_t)p - t->base, class;
+
+	if (unlikely(offset >= t->limit || size > SMALL_MAX))
+		return false;
+	class = sizeclass_small(size);
+	return t->classes[offset >> PAGE_SHIFT] == class && fast_push(t, &class, p, true);
+}
+
 void slow_free_sized(const char *call, void *p, size_t align, size_t size)
 {
 	struct block b;
 
+	if (mid_free_sized(p, size))
+		return;
 	ASSERT(!p || !block_find(p, &b) || size_possible(p, &b, align, size),
 	       "%s: block %p has %zu bytes, not the %zu it is freed with", call, p,
 	       usable(p, &b), size);

@@ -39,7 +39,7 @@ struct cbin {
 #define LARGE_EMPTY	((void *)1)
 
 /* Sizes whose class the thread's own table tells; with it the cache is just below 4 KB. */
-#define TCACHE_NEAR	((size_t)896)
+#define TCACHE_NEAR	((size_t)1024)
 
 /* [CLASS_NONE], always full and empty, and those above CLASS_LARGE_LAST, which stay empty. */
 #define TCACHE_BINS	(CLASS_LARGE_LAST + 1 + LARGE_ABOVE)
@@ -70,7 +70,7 @@ struct tcache {
 	void **base_of[CLASS_SMALL_LAST + 1];
 	/* Of large classes, from CLASS_LARGE_FIRST on. */
 	void **large_top[TCACHE_LARGE];
-	int64_t large_cost[TCACHE_LARGE];	/* bytes of a block; far below 0: no large class */
+	int32_t large_cost[TCACHE_LARGE];	/* bytes of a block; far below 0: no large class */
 	struct cbin bins[TCACHE_BINS];
 	/*
 	 * Size to class. A table for all threads would be a third of this, and

@@ -69,7 +69,7 @@ void tcache_bind_large(struct tcache *t)
 	if (!t->large_slots)
 		no_stacks(t);
 	for (size_t c = CLASS_LARGE_FIRST; c < TCACHE_BINS; c++)
-		t->large_cost[c - CLASS_LARGE_FIRST] = c <= CLASS_LARGE_LAST ? sizeclass_bytes[c] : INT64_MIN / 2;
+		t->large_cost[c - CLASS_LARGE_FIRST] = c <= CLASS_LARGE_LAST ? (int32_t)sizeclass_bytes[c] : INT32_MIN;
 	t->large_max = t->large_room = large_bound(t->arena);
 }
 
