@@ -70,6 +70,15 @@ static inline void bits_clear_range(struct bits *b, unsigned int first, unsigned
 		b->w[i] &= ~bits_mask(i, first, n);
 }
 
+static inline bool bits_any_range(const struct bits *b, unsigned int first, unsigned int n)
+{
+	uint64_t any = 0;
+
+	bits_for_words(i, first, n)
+		any |= b->w[i] & bits_mask(i, first, n);
+	return any;
+}
+
 static inline unsigned int bits_count_range(const struct bits *b, unsigned int first,
 					    unsigned int n)
 {

@@ -307,7 +307,7 @@ RARE void *block_alloc_from(struct arena *a, size_t align, size_t size, bool zer
 	return p;
 }
 
-size_t block_good_size(size_t align, size_t size)
+RARE size_t block_good_size(size_t align, size_t size)
 {
 	if (size > SIZE_LIMIT || align > SIZE_LIMIT)
 		return 0;
@@ -456,7 +456,7 @@ static bool mid_free_sized(void *p, size_t size)
 	return t->classes[offset >> PAGE_SHIFT] == class && fast_push(t, &class, p, true);
 }
 
-void slow_free_sized(const char *call, void *p, size_t align, size_t size)
+RARE void slow_free_sized(const char *call, void *p, size_t align, size_t size)
 {
 	struct block b;
 

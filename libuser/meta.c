@@ -79,21 +79,35 @@ static void *record_fresh(size_t bytes)
 	return region.base + at;
 }
 
-void *meta_alloc(size_t size)
+/* *@used: it may hold something. */
+static void *record_get(unsigned int i, bool *used)
 {
-	unsigned int i = record_size(size);
 	struct record *r;
 
 	lock_take(&meta_lock);
 	r = free_records[i];
-	if (r) {
+	*used = r;
+	if (r)
 		free_records[i] = r->next;
-		memset(r, 0, (size_t)1 << (i + RECORD_MIN_SHIFT));
-	} else {
+	else
 		r = record_fresh((size_t)1 << (i + RECORD_MIN_SHIFT));
-	}
 	lock_drop(&meta_lock);
 	return r;
+}
+
+void *meta_alloc(size_t size)
+{
+	bool used;
+	void *p = record_get(record_size(size), &used);
+
+	return used ? memset(p, 0, size) : p;
+}
+
+void *meta_alloc_as_is(size_t size)
+{
+	bool used;
+
+	return record_get(record_size(size), &used);
 }
 
 void meta_free(void *p, size_t size)

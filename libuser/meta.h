@@ -25,6 +25,9 @@ bool growing_need(struct growing *g, size_t need);
 
 /* Zeroed record of @size <= META_MAX bytes, aligned to its power of two; NULL if none. */
 void *meta_alloc(size_t size);
+
+/* The same for who writes before he reads: it holds anything. */
+void *meta_alloc_as_is(size_t size);
 void meta_free(void *p, size_t size);
 
 /* Bytes of metadata in use, records and maps both. */

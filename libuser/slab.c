@@ -52,22 +52,32 @@ void slab_destroy(struct slab *s)
 	pageheap_free(addr, npages);
 }
 
+/* Neighbours cost an addition each, and not a multiplication. */
 unsigned int slab_take(struct slab *s, void **out, unsigned int n)
 {
 	size_t size = sizeclasses[s->class].size;
 	char *base = slab_addr(s);
-	unsigned int got = 0;
+	unsigned int left = n;
 
-	for (unsigned int i = 0; i < BITS_WORDS && got < n; i++) {
+	for (unsigned int i = 0; i < BITS_WORDS && left; i++) {
 		uint64_t w = s->free.w[i];
-		char *word_base = base + i * 64 * size;
 
-		for (; w && got < n; w &= w - 1, got++)
-			*--out = word_base + (unsigned int)__builtin_ctzll(w) * size;
+		while (w && left) {
+			unsigned int first = (unsigned int)__builtin_ctzll(w);
+			uint64_t gone = ~(w >> first);
+			unsigned int run = gone ? (unsigned int)__builtin_ctzll(gone) : 64;
+			char *p = base + (i * 64 + first) * size;
+
+			run = min(run, left);
+			w &= ~(~0ull >> (64 - run) << first);
+			left -= run;
+			for (; run; run--, p += size)
+				*--out = p;
+		}
 		s->free.w[i] = w;
 	}
-	s->nfree = (uint16_t)(s->nfree - got);
-	return got;
+	s->nfree = (uint16_t)(s->nfree - (n - left));
+	return n - left;
 }
 
 unsigned int slab_put_run(struct slab *s, void *const *blocks, unsigned int n)
@@ -89,6 +99,31 @@ unsigned int slab_put_run(struct slab *s, void *const *blocks, unsigned int n)
 	}
 	s->nfree = (uint16_t)(s->nfree + put);
 	return put;
+}
+
+unsigned int slab_put_neighbours(struct slab *s, void *const *blocks, unsigned int n)
+{
+	bool down = n > 1 && blocks[1] < blocks[0];
+	size_t size = sizeclasses[s->class].size, step = down ? -size : size;
+	uintptr_t p = (uintptr_t)blocks[0];
+	size_t offset = p - (uintptr_t)slab_addr(s);
+	unsigned int slot, most, run = 1;
+
+	if (offset >= s->nslots * size)
+		return 0;
+	slot = sizeclass_slot(s->class, offset);
+	if (unlikely(slot * size != offset))
+		return 0;
+	most = min(down ? slot + 1u : s->nslots - slot, n);
+	while (run < most && (uintptr_t)blocks[run] == (p += step))
+		run++;
+	if (down)
+		slot -= run - 1;
+	if (unlikely(bits_any_range(&s->free, slot, run)))
+		return 0;
+	bits_set_range(&s->free, slot, run);
+	s->nfree = (uint16_t)(s->nfree + run);
+	return run;
 }
 
 bool slab_is_slot(const struct slab *s, const void *p)

@@ -57,6 +57,12 @@ unsigned int slab_take(struct slab *s, void **out, unsigned int n);
  */
 unsigned int slab_put_run(struct slab *s, void *const *blocks, unsigned int n);
 
+/*
+ * The same of as many as lie one after the other, up or down: 5 instructions a block instead of
+ * 20, and 40 before the first. 0: one of them cannot be put, and slab_put_run() finds which.
+ */
+unsigned int slab_put_neighbours(struct slab *s, void *const *blocks, unsigned int n);
+
 /* One used slot becomes free; false if @p is not the start of one, and nothing is changed. */
 static inline bool slab_put(struct slab *s, void *p)
 {

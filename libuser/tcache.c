@@ -40,7 +40,7 @@ static bool stack_resize(struct tcache *t, unsigned int class, unsigned int cap)
 {
 	struct cbin *b = &t->bins[class];
 	unsigned int n = tcache_cached(t, class);
-	void **slots = meta_alloc(stack_bytes(cap));
+	void **slots = meta_alloc_as_is(stack_bytes(cap));
 
 	if (!slots)
 		return false;
@@ -48,6 +48,7 @@ static bool stack_resize(struct tcache *t, unsigned int class, unsigned int cap)
 		memcpy(slots + 1, t->base_of[class], n * sizeof(void *));
 		meta_free(t->base_of[class] - 1, stack_bytes(b->cap));
 	}
+	slots[0] = NULL;
 	t->base_of[class] = slots + 1;
 	t->top[class] = slots + 1 + n;
 	t->end[class] = slots + 1 + cap;

@@ -173,3 +173,66 @@ Test(slab, no_memory)
 	cr_assert(pageheap_consistent(heap));
 	cr_assert(slab_create(heap, 0, 1, 1));
 }
+
+/* All slots of a new slab of @class at slots[0..n), the first first. */
+static struct slab *all_taken(unsigned int class, void **slots)
+{
+	struct slab *s = slab_create(heap, 0, class, sizeclasses[class].pages_max);
+	unsigned int n = s->nslots;
+
+	cr_assert_eq(slab_take(s, slots + n, n), n);
+	for (unsigned int i = 0; i < n / 2; i++) {
+		void *p = slots[i];
+
+		slots[i] = slots[n - 1 - i];
+		slots[n - 1 - i] = p;
+	}
+	return s;
+}
+
+Test(slab, neighbours_go_back_together)
+{
+	static void *slots[BITS_COUNT], *back[BITS_COUNT];
+
+	for (unsigned int c = 1; c <= CLASS_SMALL_LAST; c++) {
+		struct slab *s = all_taken(c, slots);
+		unsigned int n = s->nslots;
+
+		for (unsigned int i = 0; i < n; i++)
+			back[i] = slots[n - 1 - i];
+		/* Not beyond a gap, and not beyond the slab. */
+		for (unsigned int gap = 0; gap < n; gap++) {
+			void *p = slots[gap];
+
+			slots[gap] = &slots;
+			cr_assert_eq(slab_put_neighbours(s, slots, n), gap, "class %u", c);
+			cr_assert(s->nfree == gap && slab_consistent(s));
+			slots[gap] = p;
+			cr_assert_eq(slab_put_neighbours(s, slots + gap, n - gap), n - gap);
+			cr_assert(s->nfree == n && slab_consistent(s));
+			cr_assert_eq(slab_take(s, slots + n, n), n);
+			for (unsigned int i = 0; i < n; i++)
+				slots[i] = back[n - 1 - i];
+		}
+		cr_assert_eq(slab_put_neighbours(s, back, n), n, "class %u, down", c);
+		cr_assert(s->nfree == n && slab_consistent(s));
+	}
+}
+
+/* What is wrong is left to slab_put_run(), which finds the one. */
+Test(slab, neighbours_one_of_which_is_free)
+{
+	unsigned int class = sizeclass_of(64);
+	static void *slots[BITS_COUNT];
+	struct slab *s = all_taken(class, slots);
+	unsigned int n = s->nslots;
+	void *inside[2] = { (char *)slots[3] + 8, (char *)slots[4] + 8 };
+
+	cr_assert(slab_put(s, slots[9]));
+	cr_assert_eq(slab_put_neighbours(s, slots, n), 0);
+	cr_assert_eq(s->nfree, 1, "and nothing is changed");
+	cr_assert_eq(slab_put_run(s, slots, n), 9);
+	cr_assert_eq(slab_put_neighbours(s, inside, 2), 0);
+	cr_assert_eq(slab_put_neighbours(s, slots + 10, 1), 1);
+	cr_assert(s->nfree == 11 && slab_consistent(s));
+}
