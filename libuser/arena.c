@@ -372,6 +372,7 @@ static unsigned int flush_one_owner(unsigned int class, void **blocks, unsigned 
 		}
 		full = !s->nfree;
 		put = runs ? slab_put_neighbours(s, blocks + i, n - i) : 0;
+		runs = put > 1;
 		if (!put)
 			put = slab_put_run(s, blocks + i, n - i);
 		if (unlikely(!put))

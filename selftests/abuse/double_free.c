@@ -111,6 +111,25 @@ static void *twice_far_apart(void *arg)
 static void far_apart(void) { in_thread(twice_far_apart, NULL); }
 Test(double_free, far_apart) { expect_abort(far_apart, TWICE); }
 
+/* A row of neighbours, one of which went home long ago. */
+static void *twice_in_a_row(void *arg)
+{
+	enum { N = 2000 };
+	static void *p[N];
+
+	for (int i = 0; i < N; i++)
+		p[i] = hide(ashlar_malloc(64));
+	ashlar_free(p[600]);
+	ashlar_purge();
+	for (int i = 500; i < 700; i++)
+		ashlar_free(hide(p[i]));
+	ashlar_purge();
+	return arg;
+}
+
+static void in_a_row(void) { in_thread(twice_in_a_row, NULL); }
+Test(double_free, in_a_row) { expect_abort(in_a_row, TWICE); }
+
 static void sized(void)
 {
 	void *p = hide(ashlar_malloc(48));

@@ -69,6 +69,30 @@ static void put(unsigned int i, size_t offset)
 	      (offset % bytes == 0 && offset / bytes < s->nslots));
 }
 
+/* A row of slots, up or down, that ends where one is free or the slab does. */
+static void put_row(unsigned int i, unsigned int first, unsigned int n, bool down)
+{
+	struct slab *s = model[i].s;
+	size_t bytes = sizeclasses[s->class].size;
+	static void *row[BITS_COUNT];
+	unsigned int within = 0;
+	bool right = true;
+
+	for (unsigned int k = 0; k < n; k++) {
+		unsigned int slot = down ? first - k : first + k;
+
+		row[k] = slab_addr(s) + (ptrdiff_t)(int)slot * (ptrdiff_t)bytes;
+		if (slot < s->nslots && within == k) {
+			within++;
+			right &= model[i].used[slot];
+		}
+	}
+	AGREE(slab_put_neighbours(s, row, n) == (right ? within : 0));
+	for (unsigned int k = 0; right && k < within; k++)
+		model[i].used[down ? first - k : first + k] = false;
+	model[i].nused -= right ? within : 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, data + size };
@@ -85,8 +109,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		else if (op % 8 < 6)
 			put(i, n % (s->nslots + 1u) * (size_t)sizeclasses[s->class].size %
 				(s->npages * PAGE_SIZE));
+		else if (op % 8 < 7 && n % 2)
+			put(i, n / 2 % (s->npages * PAGE_SIZE));
 		else if (op % 8 < 7)
-			put(i, n % (s->npages * PAGE_SIZE));
+			put_row(i, n / 4 % s->nslots, byte(&in) % 16 + 1, n / 2 % 2);
 		else if (!model[i].nused)
 			slab_destroy(s), model[i].s = NULL;
 		if (model[i].s)
