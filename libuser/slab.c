@@ -101,18 +101,23 @@ unsigned int slab_put_run(struct slab *s, void *const *blocks, unsigned int n)
 	return put;
 }
 
+/* The slot of @s whose first byte @p is; false: it is no slot's. */
+static inline bool slot_at(const struct slab *s, const void *p, unsigned int *slot)
+{
+	size_t offset = (size_t)((const char *)p - slab_addr(s));
+
+	*slot = sizeclass_slot(s->class, offset);
+	return *slot * sizeclasses[s->class].size == offset && *slot < s->nslots;
+}
+
 unsigned int slab_put_neighbours(struct slab *s, void *const *blocks, unsigned int n)
 {
 	bool down = n > 1 && blocks[1] < blocks[0];
 	size_t size = sizeclasses[s->class].size, step = down ? -size : size;
 	uintptr_t p = (uintptr_t)blocks[0];
-	size_t offset = p - (uintptr_t)slab_addr(s);
 	unsigned int slot, most, run = 1;
 
-	if (offset >= s->nslots * size)
-		return 0;
-	slot = sizeclass_slot(s->class, offset);
-	if (unlikely(slot * size != offset))
+	if (unlikely(!slot_at(s, blocks[0], &slot)))
 		return 0;
 	most = min(down ? slot + 1u : s->nslots - slot, n);
 	while (run < most && (uintptr_t)blocks[run] == (p += step))
@@ -128,8 +133,7 @@ unsigned int slab_put_neighbours(struct slab *s, void *const *blocks, unsigned i
 
 bool slab_is_slot(const struct slab *s, const void *p)
 {
-	size_t offset = (size_t)((const char *)p - slab_addr(s));
-	unsigned int slot = sizeclass_slot(s->class, offset);
+	unsigned int slot;
 
-	return slot * sizeclasses[s->class].size == offset && slot < s->nslots;
+	return slot_at(s, p, &slot);
 }
