@@ -35,7 +35,7 @@ all: lib modules tools man ## build everything: library, module for each kernel,
 # What every process runs comes first, so that it lies together: a small process
 # then has 64 KB of the library's text in memory and not all of it. (What libc and
 # libgcc have of it in static form comes right after.)
-LIB_FIRST := $(addprefix libuser/,malloc.c block.c resize.c tcache.c tcache_count.c tcache_large.c slab.c record.c kept.c large.c \
+LIB_FIRST := $(addprefix libuser/,malloc.c override_cxx.c block.c resize.c tcache.c tcache_count.c tcache_large.c slab.c record.c kept.c large.c \
 	arena.c arenas.c pageheap.c supply.c extent.c purge.c window.c meta.c lock.c thread.c \
 	os.c vdso.c nodes.c source_anon.c decay.c limit.c conf.c)
 LIB_HEAD := $(foreach v,override prefixed,$(LIB_FIRST:libuser/%.c=$(B)/obj/$v/%.o))
@@ -51,12 +51,12 @@ LIB_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fdata-sections
 	-fno-builtin-free -Wall -Wextra -Wundef -Werror \
 	-Iinclude -Iinclude/uapi -Ilibuser \
 	$(if $(CONF_DEFAULT),'-DCONF_DEFAULT="$(CONF_DEFAULT)"')
-# Sorted by alignment, small variables lie together and not between large arrays: fewer
-# pages of a small process are its own. Never unloaded (nodelete): each thread that used
+# Sorted by name, small variables lie together and before the large (BULK): fewer pages of
+# a small process are its own. Never unloaded (nodelete): each thread that used
 # it still calls it when it ends, and blocks outlive a dlclose. A fault maps the 64 KB
 # around it, counted from multiples of 64 KB: the text begins at one.
 LIB_LDFLAGS := -shared -Wl,-z,defs,-z,nodelete,-z,now,-z,relro,--as-needed,-O1 \
-	-Wl,--sort-section=alignment,-z,max-page-size=65536,-fini,none
+	-Wl,--sort-section=name,--hash-style=gnu,-z,max-page-size=65536,-fini,none
 
 lib: ## build the library alone; needs no kernel headers
 lib: $(foreach l,libashlar libashlar-prefixed,$(B)/$l.so $(B)/$l.a)

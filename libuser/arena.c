@@ -36,7 +36,7 @@
 /* A bin's first slabs are small; with this many it is worth larger ones. */
 #define SMALL_SLABS		2
 
-_Atomic(struct arena *) ash_arenas[ARENAS_MAX];
+BULK _Atomic(struct arena *) ash_arenas[ARENAS_MAX];
 _Atomic unsigned int ash_narenas;
 
 /* --- a bin's lock, and fork's gate ------------------------------------------------ */
@@ -467,7 +467,7 @@ void arena_age_abandoned(void)
 		arena_age_depots(a, false);
 }
 
-void arena_bin_stats(struct arena *a, unsigned int class, struct bin_stats *out)
+RARE void arena_bin_stats(struct arena *a, unsigned int class, struct bin_stats *out)
 {
 	struct bin *b = &a->bins[class];
 

@@ -34,23 +34,20 @@ static bool within_limit(unsigned int index)
 static struct arena *create(unsigned int node, bool reserved)
 {
 	unsigned int n = atomic_load_explicit(&ash_narenas, memory_order_relaxed);
+	struct pageheap *h = pageheap_of_node(node);
 	struct arena *a;
 
-	if (n == ARENAS_MAX)
+	if (n == ARENAS_MAX || !pageheap_ready(h))
 		return NULL;
-	a = meta_alloc(sizeof(*a));
+	a = meta_alloc_for_good(sizeof(*a));
 	if (!a)
 		return NULL;
 	a->index = n;
 	a->reserved = reserved;
-	a->heap = pageheap_of_node(node);
+	a->heap = h;
 	for (unsigned int c = 0; c <= CLASS_SMALL_LAST; c++) {
 		lock_init(&a->bins[c].lock, RANK_BIN);
 		a->bins[c].depot_closed = true;
-	}
-	if (!pageheap_ready(a->heap)) {
-		meta_free(a, sizeof(*a));
-		return NULL;
 	}
 	atomic_store_explicit(&ash_arenas[n], a, memory_order_release);
 	atomic_store_explicit(&ash_narenas, n + 1, memory_order_release);
@@ -74,7 +71,7 @@ static struct arena *revive(unsigned int node)
 	return NULL;
 }
 
-struct arena *arena_create(unsigned int node)
+RARE struct arena *arena_create(unsigned int node)
 {
 	struct arena *a;
 

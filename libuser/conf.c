@@ -10,106 +10,31 @@
 #include "os.h"
 #include "sizeclass.h"
 
-struct conf conf;
-
 #ifndef CONF_DEFAULT
 #define CONF_DEFAULT ""
 #endif
 AT_HAND static const char conf_file[] = "/etc/ashlar.conf";
 
-/* Defaults of texts. */
-AT_HAND static const char no_text[] = "";
-AT_HAND static const char prefix[] = "ashlar";
+#define BOOL(name, d, text, ...) ROW(name, d, 0, 1, "false|true", text, ##__VA_ARGS__)
+#define NUMBER(name, d, lo, hi, text, ...) ROW(name, d, lo, hi, "", text, ##__VA_ARGS__)
+
+#define ROW(name, d, ...)	.name = (d),
+#define TEXT(name, d, ...)	.name = d,
+struct conf conf = {
+#include "options.h"
+};
+#undef ROW
+#undef TEXT
 
 #define ROW(name, d, lo, hi, w, text, ...)	\
 	{ .key = #name, .help = text, .offset = offsetof(struct conf, name),	\
-	  .def = (d), .least = (lo), .most = (hi), .words = (w), ##__VA_ARGS__ }
-#define BOOL(name, d, text, ...) ROW(name, d, 0, 1, "false|true", text, ##__VA_ARGS__)
-#define NUMBER(name, d, lo, hi, text, ...) ROW(name, d, lo, hi, NULL, text, ##__VA_ARGS__)
+	  .def = (d), .least = (lo), .most = (hi), .words = w, ##__VA_ARGS__ },
 #define TEXT(name, d, fl, text)	\
 	ROW(name, 0, 0, CONF_TEXT_MAX - 1, d, text, .flags = CONF_TEXT | (fl))
 #define SAME		.flags = CONF_JEMALLOC
 #define UNSAFE		.flags = CONF_JEMALLOC | CONF_UNSAFE
-
 const struct conf_row conf_rows[] = {
-	ROW(source, SOURCE_AUTO, 0, 2, "auto|device|anon",
-	    "Where extents come from; auto: /dev/ashlar if it opens, else anonymous memory."),
-	ROW(thp, THP_AUTO, 0, 2, "auto|always|never",
-	    "Huge pages for anonymous extents; auto: once the heap has passed 64 MB."),
-	ROW(foreign, FOREIGN_ABORT, 0, 1, "abort|ignore",
-	    "What a free of memory that is not ours does."),
-	NUMBER(reserve, 0, 0, (int64_t)1 << 46,
-	       "Bytes of address space to reserve; 0: the larger of 1 TB and 4 x RAM."),
-	NUMBER(narenas, 0, 0, 4094, "Arenas at the most; 0: four per CPU this process may use.", SAME),
-	BOOL(tcache, true, "Whether threads cache freed blocks.", SAME),
-	NUMBER(ncached_max, 255, 8, 8191, "Blocks of one size class a thread caches at the most."),
-	NUMBER(tcache_bytes, 64 * KB, 4 * KB, 16 * MB,
-	       "Bytes of one small size class a thread caches at the most."),
-	NUMBER(large_bytes, 2 * MB, 0, 512 * MB,
-	       "Bytes of blocks of 16 KB and more a thread caches at the most."),
-	NUMBER(gc_events, 512, 1, 1 << 20,
-	       "Fills and flushes of a thread cache between two collections of it."),
-	NUMBER(dirty_decay_ms, 10000, -1, INT64_MAX / 1000000,
-	       "Milliseconds until free memory goes back; 0: at the next look (every 4 MB freed), -1: never.", SAME),
-	NUMBER(muzzy_decay_ms, 0, -1, INT64_MAX / 1000000,
-	       "Milliseconds that memory stays lazily purged before it goes back by force; 0: no lazy step.", SAME),
-	NUMBER(dirty_max, 0, 0, INT64_MAX / 1000000,
-	       "Bytes of free memory a node keeps at the most, whatever the decay times say; 0: no such limit."),
-	BOOL(background_thread, false, "Whether a thread of the library's own purges, so that idle processes give back.", SAME),
-	NUMBER(heap_soft_limit, 0, 0, INT64_MAX / 1000000,
-	       "Bytes of heap beyond which free memory goes back before more is taken; 0: none."),
-	NUMBER(heap_hard_limit, 0, 0, INT64_MAX / 1000000,
-	       "Bytes of heap beyond which a request that needs more memory fails; 0: none."),
-	NUMBER(heap_soft_limit_percent, 0, 0, 100,
-	       "The same as heap_soft_limit in percent of the cgroup's memory.max, or of RAM; the lower one counts."),
-	NUMBER(heap_hard_limit_percent, 0, 0, 100,
-	       "The same as heap_hard_limit in percent of the cgroup's memory.max, or of RAM; the lower one counts."),
-	BOOL(pressure, false,
-	     "Whether the background thread runs and gives all free memory back when the cgroup or the system is short of it (memory.events, PSI)."),
-	BOOL(numa, true, "Whether each node has its own heap."),
-	BOOL(page_aligned_anon, false,
-	     "Whether requests aligned to pages stay on anonymous memory, for programs that call madvise on them."),
-	BOOL(abort_conf, false, "Whether a wrong option ends the process.", SAME),
-	BOOL(confirm_conf, false, "Whether the options in force are printed at start.", SAME),
-	BOOL(stats_print, false, "Whether statistics are printed at exit.", SAME),
-	TEXT(stats_print_opts, no_text, CONF_JEMALLOC,
-	     "Letters for that report, as ashlar_stats_print() takes them."),
-	BOOL(zero, false, "Whether new blocks read as zero; threads cache nothing then.", SAME),
-	ROW(junk, JUNK_NONE, 0, 3, "false|true|alloc|free",
-	    "Whether blocks are filled with 0xa5 when new and 0x5a when freed; threads cache nothing then.", SAME),
-	BOOL(redzone, false,
-	     "Whether bytes behind each block are guarded and looked at when it is freed, resized or measured; threads cache nothing and nothing is sampled then."),
-	BOOL(xmalloc, false, "Whether a request that there is no memory for ends the process.", SAME),
-	ROW(zero_realloc, ZERO_REALLOC_FREE, 0, 2, "free|alloc|abort",
-	    "What realloc does with a block and a size of 0.", SAME),
-	NUMBER(tcache_max, LARGE_MAX, 8, LARGE_MAX, "Bytes of the largest block a thread caches.", SAME),
-	BOOL(ctl_socket, false,
-	     "Whether the process answers its owner's ashlarctl on a socket of its own.",
-	     .flags = CONF_UNSAFE),
-	BOOL(prof, false, "Whether allocations can be sampled for heap profiles.", SAME),
-	BOOL(prof_active, true, "Whether sampling is on from the start, if prof is true; ctl prof.active changes it.", SAME),
-	BOOL(prof_thread_active_init, true, "Whether threads are sampled until thread.prof.active says otherwise.", SAME),
-	NUMBER(lg_prof_sample, 19, 0, 40, "Log2 of the mean number of bytes between two samples.", SAME),
-	TEXT(prof_prefix, prefix, CONF_JEMALLOC | CONF_UNSAFE,
-	     "How the names of dumped profiles begin; .PID.SEQ.{i,u,m,f}N.heap follows."),
-	ROW(prof_format, FORMAT_HEAP_V2, 0, 1, "heap_v2|pprof",
-	    "What a dumped profile is: text, or pprof's protocol buffers, whose names end in .pb.gz."),
-	ROW(prof_unwind, UNWIND_AUTO, 0, 2, "auto|frames|library",
-	    "How callers are found; auto: by frame pointers where a library agreed with them before."),
-	NUMBER(lg_prof_interval, -1, -1, 62, "Log2 of the bytes allocated between two dumps; -1: none.", UNSAFE),
-	BOOL(prof_gdump, false, "Whether each new peak of mapped memory is dumped.", UNSAFE),
-	BOOL(prof_final, false, "Whether a profile is dumped at exit.", UNSAFE),
-	BOOL(prof_leak, false, "Whether what is live at exit is reported on standard error.", SAME),
-	BOOL(prof_leak_error, false, "Whether the process ends with status 1 if prof_leak reports something.", SAME),
-	NUMBER(prof_signal, 0, 0, 64,
-	       "The signal that asks for a dump, which the background thread writes; 0: none.",
-	       .flags = CONF_UNSAFE),
-	NUMBER(prof_recent_alloc_max, 256, 0, 4096, "Sampled allocations that are remembered one by one.", SAME),
-	NUMBER(prof_seed, 0, 0, INT64_MAX / 1000000, "Seed of the choice of samples; 0: a different one each time."),
-	NUMBER(guard_sample, 0, 0, (int64_t)1 << 40,
-	       "Mean number of bytes between two allocations that are guarded against overflow and use after free; 0: none.",
-	       .flags = CONF_UNSAFE),
-	NUMBER(guard_max, 1024, 16, 16384, "Guarded blocks at a time, those freed not long ago included."),
+#include "options.h"
 };
 
 AT_HAND const unsigned int conf_nrows = ARRAY_SIZE(conf_rows);
@@ -131,7 +56,7 @@ static const char only_jemallocs[] =
 	"tcache_nslots_large tcache_nslots_small_max tcache_nslots_small_min trust_madvise utrace ";
 
 /* Who set each row; NULL: nobody. */
-static const char *origins[ARRAY_SIZE(conf_rows)];
+BULK static const char *origins[ARRAY_SIZE(conf_rows)];
 
 /* Constant after conf_init(): the process has rights that its caller has not. */
 static bool secure;
@@ -158,7 +83,7 @@ RARE static noinline size_t show(const struct conf_row *row, int64_t value, char
 {
 	const char *word = row->words;
 
-	if (!word)
+	if (!*word)
 		return ash_format(buf, size, "%ld", (long)value);
 	for (; value > 0; value--)
 		word = strchr(word, '|') + 1;
@@ -261,7 +186,7 @@ static bool set_row(const struct conf_row *row, const char *value, size_t len, c
 		copy(row_text(row), CONF_TEXT_MAX, value, len);
 		return true;
 	}
-	if (row->words) {
+	if (row->words[0]) {
 		v = parse_word(row->words, value, len);
 		if (v < 0) {
 			ash_warn("%s: option %s is one of %s, not \"%s\"", origin, row->key,
@@ -329,13 +254,10 @@ static size_t pair_length(const char *text)
 	return n;
 }
 
-static unsigned int parse(const char *text, const char *origin, bool jemallocs)
+RARE static unsigned int parse(const char *text, const char *origin, bool jemallocs)
 {
 	unsigned int refused = 0;
 
-	/* The C library's strspn() lies far from all else that a small process runs. */
-	if (!*text)
-		return 0;
 	while (*(text += strspn(text, ", \t\r\n"))) {
 		size_t len = pair_length(text), n = len;
 
@@ -352,16 +274,16 @@ static unsigned int parse(const char *text, const char *origin, bool jemallocs)
 
 unsigned int conf_parse(const char *text, const char *origin)
 {
-	return parse(text, origin, false);
+	return *text ? parse(text, origin, false) : 0;
 }
 
 unsigned int conf_parse_jemalloc(const char *text, const char *origin)
 {
-	return parse(text, origin, true);
+	return *text ? parse(text, origin, true) : 0;
 }
 
 /* Holds the file, then the environment: never both. */
-static char buf[16 * 1024];
+BULK static char buf[16 * 1024];
 
 unsigned int conf_read_file(const char *path)
 {
@@ -421,19 +343,6 @@ static void confirm(void)
 	}
 }
 
-static void set_defaults(void)
-{
-	for (unsigned int i = 0; i < conf_nrows; i++) {
-		const struct conf_row *row = &conf_rows[i];
-
-		origins[i] = NULL;
-		if (row->flags & CONF_TEXT)
-			copy(row_text(row), CONF_TEXT_MAX, row->words, strlen(row->words));
-		else
-			*row_value(row) = row->def;
-	}
-}
-
 void conf_init(void)
 {
 	unsigned int refused;
@@ -442,7 +351,6 @@ void conf_init(void)
 	if (conf_rival)
 		conf_rival();
 	secure = getauxval(AT_SECURE);
-	set_defaults();
 	refused = conf_parse(conf_build, "build");
 	if (conf_linked)
 		conf_linked();

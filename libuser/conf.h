@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Options: one row each in conf.c, with default, range and one sentence.
+ * Options: one row each in options.h, with default, range and one sentence.
  * Read once, before the heap exists; constant afterwards. A later one of these
  * overrides an earlier one, option by option:
  *
@@ -91,13 +91,14 @@ static inline bool conf_fills(void)
 	return conf.zero || conf.junk || conf.redzone;
 }
 
+/* No pointers: a page of them would be written in every process as it is linked. */
 struct conf_row {
-	const char *key;
-	const char *help;	/* one sentence: meaning and unit */
+	char key[28];
+	unsigned int flags;
 	size_t offset;		/* in struct conf, of an int64_t but for CONF_TEXT */
 	int64_t def, least, most;
-	const char *words;	/* "a|b|c" where the value is a word, else NULL */
-	unsigned int flags;
+	char words[24];		/* "a|b|c" where the value is a word, else "" */
+	char help[160];		/* one sentence: meaning and unit */
 };
 
 extern const struct conf_row conf_rows[];

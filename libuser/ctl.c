@@ -9,17 +9,19 @@
 #include "stats.h"
 #include "thread.h"
 
-static const struct ctl_table *const tables[] = { &ctl_options, &ctl_thread, &ctl_arenas, &ctl_stats, &ctl_prof };
+static ctl_table *const tables[] = { ctl_options, ctl_thread, ctl_arenas, ctl_stats, ctl_prof, ctl_conf };
 
-/* Row @i of all; *@scratch may hold it. NULL: there are no more. */
-static const struct ctl_row *row_at(unsigned int i, struct ctl_row *scratch)
+/* Row @i of all into *@row; false: there are no more. */
+static bool row_at(unsigned int i, struct ctl_row *row)
 {
 	for (unsigned int k = 0; k < ARRAY_SIZE(tables); k++) {
-		if (i < tables[k]->n)
-			return &tables[k]->rows[i];
-		i -= tables[k]->n;
+		unsigned int n = tables[k](i, row);
+
+		if (i < n)
+			return true;
+		i -= n;
 	}
-	return ctl_option_row(i, scratch);
+	return false;
 }
 
 /* --- names ------------------------------------------------------------------------- */
@@ -64,11 +66,10 @@ static size_t match(const char *pattern, const char *name, size_t *mib)
 
 static size_t find(const char *name, size_t *mib)
 {
-	struct ctl_row scratch;
-	const struct ctl_row *row;
+	struct ctl_row row;
 
-	for (unsigned int i = 0; (row = row_at(i, &scratch)); i++) {
-		size_t depth = match(row->name, name, mib);
+	for (unsigned int i = 0; row_at(i, &row); i++) {
+		size_t depth = match(row.name, name, mib);
 
 		if (depth) {
 			mib[0] = i;
@@ -231,8 +232,8 @@ int ctl_arena_index(size_t i, unsigned int *index)
 EXPORT int ashlar_ctlbymib(const size_t *mib, size_t miblen, void *old, size_t *oldlen,
 			   void *new, size_t newlen)
 {
-	struct ctl_call c = { 0 };
-	struct ctl_row scratch;
+	struct ctl_row row;
+	struct ctl_call c = { .row = &row };
 	int saved = errno, err;
 
 	if (!thread_ready())
@@ -240,8 +241,7 @@ EXPORT int ashlar_ctlbymib(const size_t *mib, size_t miblen, void *old, size_t *
 	thread_cache();
 	if (!mib || !miblen || mib[0] > UINT32_MAX)
 		return ENOENT;
-	c.row = row_at((unsigned int)mib[0], &scratch);
-	if (!c.row || !indices(c.row, mib, miblen, c.index))
+	if (!row_at((unsigned int)mib[0], &row) || !indices(&row, mib, miblen, c.index))
 		return ENOENT;
 	err = call(&c, old, oldlen, new, newlen);
 	errno = saved;

@@ -74,21 +74,36 @@ struct ctl_row {
 	const char *text;	/* likewise */
 };
 
-struct ctl_table {
-	const struct ctl_row *rows;
-	unsigned int n;
-};
+/*
+ * A table is a function: number @i of its rows goes into *@row, if there are so many; returns
+ * how many there are. An array of them would be 10 KB of pointers, which each process that
+ * starts would get pages of its own for, as it is linked, and hardly one read.
+ */
+typedef unsigned int ctl_table(unsigned int i, struct ctl_row *row);
 
-extern const struct ctl_table ctl_options, ctl_thread, ctl_arenas, ctl_stats, ctl_prof;
+ctl_table ctl_options, ctl_thread, ctl_arenas, ctl_stats, ctl_prof;
 
-/* "opt." rows of conf_rows, behind all tables: number @i, made in *@scratch; NULL: no more. */
-const struct ctl_row *ctl_option_row(unsigned int i, struct ctl_row *scratch);
+/* "opt." rows of conf_rows, behind all tables: likewise; the name is made on the way. */
+ctl_table ctl_conf;
 
-/* For tables: to read, to read and write, to write, to do; constants. */
-#define CTL_RO(n, t, fn, ...)	{ .name = n, .type = CTL_##t, .get = fn, ##__VA_ARGS__ }
-#define CTL_RW(n, t, g, s, ...)	{ .name = n, .type = CTL_##t, .get = g, .set = s, ##__VA_ARGS__ }
-#define CTL_WO(n, t, s)		{ .name = n, .type = CTL_##t, .set = s }
-#define CTL_ACT(n, s)		{ .name = n, .type = CTL_VOID, .set = s }
+/* Rows between BEGIN and END are numbered as they come. */
+#define CTL_TABLE_BEGIN(table)	\
+	RARE unsigned int table(unsigned int i, struct ctl_row *row)	\
+	{	\
+		enum { first = __COUNTER__ + 1 };	\
+		switch (i) {
+#define CTL_TABLE_END	\
+		}	\
+		return __COUNTER__ - first;	\
+	}
+#define CTL_ROW(...)	\
+	case __COUNTER__ - first: *row = (struct ctl_row){ __VA_ARGS__ }; break;
+
+/* To read, to read and write, to write, to do; constants. */
+#define CTL_RO(n, t, fn, ...)	CTL_ROW(.name = n, .type = CTL_##t, .get = fn, ##__VA_ARGS__)
+#define CTL_RW(n, t, g, s, ...)	CTL_ROW(.name = n, .type = CTL_##t, .get = g, .set = s, ##__VA_ARGS__)
+#define CTL_WO(n, t, s)		CTL_ROW(.name = n, .type = CTL_##t, .set = s)
+#define CTL_ACT(n, s)		CTL_ROW(.name = n, .type = CTL_VOID, .set = s)
 #define CTL_IS(n, t, value)	CTL_RO(n, t, ctl_get_number, .arg = (size_t)(value))
 #define CTL_TEXT(n, value)	CTL_RO(n, STRING, ctl_get_text, .text = value)
 

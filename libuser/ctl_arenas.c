@@ -280,35 +280,33 @@ EXPORT size_t ashlar_purge(void)
 
 /* --- the names --------------------------------------------------------------------------- */
 
-static const struct ctl_row rows[] = {
-	CTL_RO("arena.#.initialized", BOOL, get_initialized),
-	CTL_ACT("arena.#.decay", arena_decay),
-	CTL_ACT("arena.#.purge", arena_purge),
-	CTL_ACT("arena.#.reset", reset_arena),
-	CTL_ACT("arena.#.destroy", destroy_arena),
-	CTL_RO("arena.#.dss", STRING, ctl_get_text, .text = "disabled"),
-	CTL_RW("arena.#.dirty_decay_ms", SSIZE, ctl_get_dirty_decay, set_dirty_decay),
-	CTL_RW("arena.#.muzzy_decay_ms", SSIZE, ctl_get_muzzy_decay, set_muzzy_decay),
+CTL_TABLE_BEGIN(ctl_arenas)
+	CTL_RO("arena.#.initialized", BOOL, get_initialized)
+	CTL_ACT("arena.#.decay", arena_decay)
+	CTL_ACT("arena.#.purge", arena_purge)
+	CTL_ACT("arena.#.reset", reset_arena)
+	CTL_ACT("arena.#.destroy", destroy_arena)
+	CTL_RO("arena.#.dss", STRING, ctl_get_text, .text = "disabled")
+	CTL_RW("arena.#.dirty_decay_ms", SSIZE, ctl_get_dirty_decay, set_dirty_decay)
+	CTL_RW("arena.#.muzzy_decay_ms", SSIZE, ctl_get_muzzy_decay, set_muzzy_decay)
 
-	CTL_RO("arenas.narenas", UNSIGNED, get_narenas),
+	CTL_RO("arenas.narenas", UNSIGNED, get_narenas)
 	CTL_RW("arenas.dirty_decay_ms", SSIZE, get_decay_default, set_dirty_default,
-	   .arg = offsetof(struct conf, dirty_decay_ms)),
+	   .arg = offsetof(struct conf, dirty_decay_ms))
 	CTL_RW("arenas.muzzy_decay_ms", SSIZE, get_decay_default, set_muzzy_default,
-	   .arg = offsetof(struct conf, muzzy_decay_ms)),
-	CTL_IS("arenas.quantum", SIZE, 16),
-	CTL_IS("arenas.page", SIZE, PAGE_SIZE),
-	CTL_IS("arenas.hugepage", SIZE, EXTENT_SIZE),
-	CTL_IS("arenas.tcache_max", SIZE, LARGE_MAX),
-	CTL_IS("arenas.nbins", UNSIGNED, CLASS_SMALL_LAST),
-	CTL_IS("arenas.nhbins", UNSIGNED, CLASS_LARGE_LAST),
-	CTL_IS("arenas.nlextents", UNSIGNED, NLEXTENTS),
-	CTL_RO("arenas.bin.#.size", SIZE, get_bin_constant, .arg = BIN_SIZE),
-	CTL_RO("arenas.bin.#.nregs", UNSIGNED, get_bin_constant, .arg = BIN_NREGS),
-	CTL_RO("arenas.bin.#.slab_size", SIZE, get_bin_constant, .arg = BIN_SLAB_SIZE),
-	CTL_RO("arenas.bin.#.nshards", UNSIGNED, get_bin_one),
-	CTL_RO("arenas.lextent.#.size", SIZE, get_lextent_size),
-	CTL_RO("arenas.create", UNSIGNED, get_create, .flags = CTL_ALWAYS),
-	CTL_RO("arenas.lookup", UNSIGNED, get_lookup, .flags = CTL_ASKS),
-};
-
-const struct ctl_table ctl_arenas = { rows, ARRAY_SIZE(rows) };
+	   .arg = offsetof(struct conf, muzzy_decay_ms))
+	CTL_IS("arenas.quantum", SIZE, 16)
+	CTL_IS("arenas.page", SIZE, PAGE_SIZE)
+	CTL_IS("arenas.hugepage", SIZE, EXTENT_SIZE)
+	CTL_IS("arenas.tcache_max", SIZE, LARGE_MAX)
+	CTL_IS("arenas.nbins", UNSIGNED, CLASS_SMALL_LAST)
+	CTL_IS("arenas.nhbins", UNSIGNED, CLASS_LARGE_LAST)
+	CTL_IS("arenas.nlextents", UNSIGNED, NLEXTENTS)
+	CTL_RO("arenas.bin.#.size", SIZE, get_bin_constant, .arg = BIN_SIZE)
+	CTL_RO("arenas.bin.#.nregs", UNSIGNED, get_bin_constant, .arg = BIN_NREGS)
+	CTL_RO("arenas.bin.#.slab_size", SIZE, get_bin_constant, .arg = BIN_SLAB_SIZE)
+	CTL_RO("arenas.bin.#.nshards", UNSIGNED, get_bin_one)
+	CTL_RO("arenas.lextent.#.size", SIZE, get_lextent_size)
+	CTL_RO("arenas.create", UNSIGNED, get_create, .flags = CTL_ALWAYS)
+	CTL_RO("arenas.lookup", UNSIGNED, get_lookup, .flags = CTL_ASKS)
+CTL_TABLE_END

@@ -23,7 +23,7 @@ static int64_t *conf_value(const struct conf_row *row)
 /* In a place of its own for each option: it never changes. */
 static const char *conf_word(const struct conf_row *row)
 {
-	static char words[64][16];
+	BULK static char words[64][16];
 
 	if (row->flags & CONF_TEXT)
 		return (const char *)&conf + row->offset;
@@ -50,21 +50,22 @@ static int get_narenas_option(const struct ctl_call *c, union ctl_value *v)
 	return 0;
 }
 
-const struct ctl_row *ctl_option_row(unsigned int i, struct ctl_row *scratch)
+unsigned int ctl_conf(unsigned int i, struct ctl_row *row)
 {
-	static char names[64][32];
-	const struct conf_row *row;
+	BULK static char names[64][32];
+	unsigned int n = min(conf_nrows, (unsigned int)ARRAY_SIZE(names));
+	const struct conf_row *option;
 
-	if (i >= min(conf_nrows, (unsigned int)ARRAY_SIZE(names)))
-		return NULL;
-	row = &conf_rows[i];
-	ash_format(names[i], sizeof(names[i]), "opt.%s", row->key);
-	*scratch = (struct ctl_row){ .name = names[i], .type = CTL_SIZE, .get = get_option, .arg = i };
-	if (row->words)
-		scratch->type = strcmp(row->words, "false|true") ? CTL_STRING : CTL_BOOL;
-	else if (row->least < 0)
-		scratch->type = CTL_SSIZE;
-	return scratch;
+	if (i >= n)
+		return n;
+	option = &conf_rows[i];
+	ash_format(names[i], sizeof(names[i]), "opt.%s", option->key);
+	*row = (struct ctl_row){ .name = names[i], .type = CTL_SIZE, .get = get_option, .arg = i };
+	if (option->words[0])
+		row->type = strcmp(option->words, "false|true") ? CTL_STRING : CTL_BOOL;
+	else if (option->least < 0)
+		row->type = CTL_SSIZE;
+	return n;
 }
 
 /* --- background thread --------------------------------------------------------------------- */
@@ -164,51 +165,49 @@ static int set_pressure(const struct ctl_call *c, const union ctl_value *v)
 
 /* --- the names --------------------------------------------------------------------------- */
 
-static const struct ctl_row rows[] = {
-	CTL_TEXT("version", ASHLAR_VERSION),
-	CTL_RW("background_thread", BOOL, get_background, set_background),
+CTL_TABLE_BEGIN(ctl_options)
+	CTL_TEXT("version", ASHLAR_VERSION)
+	CTL_RW("background_thread", BOOL, get_background, set_background)
 	/* Limits in bytes, 0: none; what they have refused, and how often something was purged for them. */
-	CTL_RW("heap.soft_limit", SIZE, get_limit, set_limit, .arg = 0),
-	CTL_RW("heap.hard_limit", SIZE, get_limit, set_limit, .arg = 1),
-	CTL_RW("heap.dirty_max", SIZE, get_dirty_max, set_dirty_max),
-	CTL_RO("heap.size", SIZE, get_heap_size),
-	CTL_RO("stats.heap.refused", SIZE, get_counter, .arg = 0),
-	CTL_RO("stats.heap.relieved", SIZE, get_counter, .arg = 1),
+	CTL_RW("heap.soft_limit", SIZE, get_limit, set_limit, .arg = 0)
+	CTL_RW("heap.hard_limit", SIZE, get_limit, set_limit, .arg = 1)
+	CTL_RW("heap.dirty_max", SIZE, get_dirty_max, set_dirty_max)
+	CTL_RO("heap.size", SIZE, get_heap_size)
+	CTL_RO("stats.heap.refused", SIZE, get_counter, .arg = 0)
+	CTL_RO("stats.heap.relieved", SIZE, get_counter, .arg = 1)
 	/* Times that memory was short, and bytes given back then. */
-	CTL_RW("pressure", BOOL, get_pressure, set_pressure),
-	CTL_RO("stats.pressure.events", SIZE, get_counter, .arg = 2),
-	CTL_RO("stats.pressure.purged", SIZE, get_counter, .arg = 3),
-	CTL_RW("ctl_socket", BOOL, get_ctl_socket, set_ctl_socket),
-	CTL_RO("stats.background_thread.num_threads", SIZE, get_background),
-	CTL_RW("max_background_threads", SIZE, ctl_get_number, set_max_background, .arg = 1),
+	CTL_RW("pressure", BOOL, get_pressure, set_pressure)
+	CTL_RO("stats.pressure.events", SIZE, get_counter, .arg = 2)
+	CTL_RO("stats.pressure.purged", SIZE, get_counter, .arg = 3)
+	CTL_RW("ctl_socket", BOOL, get_ctl_socket, set_ctl_socket)
+	CTL_RO("stats.background_thread.num_threads", SIZE, get_background)
+	CTL_RW("max_background_threads", SIZE, ctl_get_number, set_max_background, .arg = 1)
 
-	CTL_IS("config.cache_oblivious", BOOL, false),
-	CTL_IS("config.debug", BOOL, ASHLAR_DEBUG),
-	CTL_IS("config.fill", BOOL, true),
-	CTL_IS("config.lazy_lock", BOOL, false),
-	CTL_TEXT("config.malloc_conf", conf_build),
-	CTL_IS("config.opt_safety_checks", BOOL, true),
-	CTL_IS("config.prof", BOOL, true),
-	CTL_IS("config.prof_libgcc", BOOL, false),
-	CTL_IS("config.prof_libunwind", BOOL, false),
-	CTL_IS("config.stats", BOOL, true),
-	CTL_IS("config.utrace", BOOL, false),
-	CTL_IS("config.xmalloc", BOOL, true),
+	CTL_IS("config.cache_oblivious", BOOL, false)
+	CTL_IS("config.debug", BOOL, ASHLAR_DEBUG)
+	CTL_IS("config.fill", BOOL, true)
+	CTL_IS("config.lazy_lock", BOOL, false)
+	CTL_TEXT("config.malloc_conf", conf_build)
+	CTL_IS("config.opt_safety_checks", BOOL, true)
+	CTL_IS("config.prof", BOOL, true)
+	CTL_IS("config.prof_libgcc", BOOL, false)
+	CTL_IS("config.prof_libunwind", BOOL, false)
+	CTL_IS("config.stats", BOOL, true)
+	CTL_IS("config.utrace", BOOL, false)
+	CTL_IS("config.xmalloc", BOOL, true)
 
 	/* jemalloc's options that are no options here, as what they are; ours follow the table. */
-	CTL_RO("opt.narenas", UNSIGNED, get_narenas_option),
-	CTL_IS("opt.abort", BOOL, false),
-	CTL_IS("opt.cache_oblivious", BOOL, false),
-	CTL_IS("opt.trust_madvise", BOOL, true),
-	CTL_IS("opt.retain", BOOL, true),
-	CTL_IS("opt.hpa", BOOL, false),
-	CTL_TEXT("opt.metadata_thp", "disabled"),
-	CTL_TEXT("opt.dss", "disabled"),
-	CTL_TEXT("opt.percpu_arena", "disabled"),
-	CTL_IS("opt.oversize_threshold", SIZE, 0),
-	CTL_IS("opt.max_background_threads", SIZE, 1),
-	CTL_IS("opt.stats_interval", SSIZE, -1),
-	CTL_TEXT("opt.stats_interval_opts", ""),
-};
-
-const struct ctl_table ctl_options = { rows, ARRAY_SIZE(rows) };
+	CTL_RO("opt.narenas", UNSIGNED, get_narenas_option)
+	CTL_IS("opt.abort", BOOL, false)
+	CTL_IS("opt.cache_oblivious", BOOL, false)
+	CTL_IS("opt.trust_madvise", BOOL, true)
+	CTL_IS("opt.retain", BOOL, true)
+	CTL_IS("opt.hpa", BOOL, false)
+	CTL_TEXT("opt.metadata_thp", "disabled")
+	CTL_TEXT("opt.dss", "disabled")
+	CTL_TEXT("opt.percpu_arena", "disabled")
+	CTL_IS("opt.oversize_threshold", SIZE, 0)
+	CTL_IS("opt.max_background_threads", SIZE, 1)
+	CTL_IS("opt.stats_interval", SSIZE, -1)
+	CTL_TEXT("opt.stats_interval_opts", "")
+CTL_TABLE_END

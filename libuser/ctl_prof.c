@@ -250,26 +250,24 @@ static int get_lifetime(const struct ctl_call *c, union ctl_value *v)
 
 /* --- the names --------------------------------------------------------------------------- */
 
-static const struct ctl_row rows[] = {
-	CTL_RW("prof.active", BOOL, get_active, set_active),
-	CTL_RW("prof.thread_active_init", BOOL, get_thread_init, set_thread_init),
-	CTL_RW("thread.prof.active", BOOL, get_thread_active, set_thread_active),
-	CTL_RW("thread.prof.name", STRING, get_thread_name, set_thread_name),
-	{ .name = "prof.dump", .type = CTL_STRING, .set = dump, .flags = CTL_OPTIONAL },
-	{ .name = "prof.reset", .type = CTL_SIZE, .set = reset, .flags = CTL_OPTIONAL },
-	CTL_RW("prof.gdump", BOOL, get_gdump, set_gdump),
-	CTL_WO("prof.prefix", STRING, set_prefix),
-	CTL_RO("prof.lg_sample", SIZE, get_lg_sample),
-	CTL_RO("prof.interval", U64, get_interval),
-	CTL_RO("prof.unwinder", STRING, get_unwinder),
-	CTL_RO("prof.lost", SIZE, get_lost),
-	CTL_RO("prof.recent", STRING, get_recent),
-	CTL_IS("prof.lifetimes.nbuckets", UNSIGNED, PROF_LIFETIMES),
-	CTL_RO("prof.lifetimes.#.below_us", U64, get_lifetime, .arg = LIFETIME_BELOW),
-	CTL_RO("prof.lifetimes.#.objects", U64, get_lifetime, .arg = LIFETIME_OBJECTS),
-	CTL_RO("prof.lifetimes.#.bytes", U64, get_lifetime, .arg = LIFETIME_BYTES),
-	CTL_RW("experimental.prof_recent.alloc_max", SSIZE, get_recent_max, set_recent_max),
-	CTL_WO("experimental.prof_recent.alloc_dump", WRITER, dump_recent),
-};
-
-const struct ctl_table ctl_prof = { rows, ARRAY_SIZE(rows) };
+CTL_TABLE_BEGIN(ctl_prof)
+	CTL_RW("prof.active", BOOL, get_active, set_active)
+	CTL_RW("prof.thread_active_init", BOOL, get_thread_init, set_thread_init)
+	CTL_RW("thread.prof.active", BOOL, get_thread_active, set_thread_active)
+	CTL_RW("thread.prof.name", STRING, get_thread_name, set_thread_name)
+	CTL_ROW(.name = "prof.dump", .type = CTL_STRING, .set = dump, .flags = CTL_OPTIONAL)
+	CTL_ROW(.name = "prof.reset", .type = CTL_SIZE, .set = reset, .flags = CTL_OPTIONAL)
+	CTL_RW("prof.gdump", BOOL, get_gdump, set_gdump)
+	CTL_WO("prof.prefix", STRING, set_prefix)
+	CTL_RO("prof.lg_sample", SIZE, get_lg_sample)
+	CTL_RO("prof.interval", U64, get_interval)
+	CTL_RO("prof.unwinder", STRING, get_unwinder)
+	CTL_RO("prof.lost", SIZE, get_lost)
+	CTL_RO("prof.recent", STRING, get_recent)
+	CTL_IS("prof.lifetimes.nbuckets", UNSIGNED, PROF_LIFETIMES)
+	CTL_RO("prof.lifetimes.#.below_us", U64, get_lifetime, .arg = LIFETIME_BELOW)
+	CTL_RO("prof.lifetimes.#.objects", U64, get_lifetime, .arg = LIFETIME_OBJECTS)
+	CTL_RO("prof.lifetimes.#.bytes", U64, get_lifetime, .arg = LIFETIME_BYTES)
+	CTL_RW("experimental.prof_recent.alloc_max", SSIZE, get_recent_max, set_recent_max)
+	CTL_WO("experimental.prof_recent.alloc_dump", WRITER, dump_recent)
+CTL_TABLE_END

@@ -301,7 +301,7 @@ static int get_node(const struct ctl_call *c, union ctl_value *v)
 
 /* --- the names --------------------------------------------------------------------------- */
 
-#define TOTAL(field)		CTL_RO("stats." #field, SIZE, get_total, .arg = (size_t)((char *)&((__typeof__(now) *)0)->field))
+#define TOTAL(field)		CTL_RO("stats." #field, SIZE, get_total, .arg = offsetof(__typeof__(now), field))
 #define ARENA(n, t, field)	CTL_RO("stats.arenas.#." n, t, get_arena_stat, .arg = offsetof(struct stats_arena, field))
 #define ARENA_ZERO(n, t)	CTL_RO("stats.arenas.#." n, t, get_arena_zero)
 #define BIN(n, t, field)	CTL_RO("stats.arenas.#.bins.#." n, t, get_bin_stat, .arg = offsetof(struct bin_stats, field))
@@ -312,98 +312,96 @@ static int get_node(const struct ctl_call *c, union ctl_value *v)
 #define APPROXIMATE(n, field, unit) CTL_RO("approximate_stats." n, SIZE, get_approximate, .arg = offsetof(struct pageheap_stats, field), .text = unit)
 #define NODE(n, field, unit)	CTL_RO("node.#." n, SIZE, get_node, .arg = offsetof(struct pageheap_stats, field), .text = unit)
 
-static const struct ctl_row rows[] = {
-	CTL_RW("epoch", U64, get_epoch, set_epoch, .flags = CTL_SET_FIRST),
+CTL_TABLE_BEGIN(ctl_stats)
+	CTL_RW("epoch", U64, get_epoch, set_epoch, .flags = CTL_SET_FIRST)
 
-	TOTAL(allocated), TOTAL(active), TOTAL(metadata), TOTAL(resident), TOTAL(mapped),
-	TOTAL(retained),
-	TOTAL(dirty), TOTAL(muzzy), TOTAL(lazy), TOTAL(pinned), TOTAL(cached),
-	CTL_IS("stats.metadata_thp", SIZE, 0),
+	TOTAL(allocated) TOTAL(active) TOTAL(metadata) TOTAL(resident) TOTAL(mapped)
+	TOTAL(retained)
+	TOTAL(dirty) TOTAL(muzzy) TOTAL(lazy) TOTAL(pinned) TOTAL(cached)
+	CTL_IS("stats.metadata_thp", SIZE, 0)
 	/* At any time, without an epoch, a lock or a walk; of one moment each. */
-	APPROXIMATE("active", active, "p"), APPROXIMATE("dirty", dirty, "p"),
-	APPROXIMATE("muzzy", muzzy, "p"), APPROXIMATE("mapped", extents, "e"),
-	APPROXIMATE("retained", retained, "e"),
-	CTL_RO("stats.zero_reallocs", SIZE, get_zero_reallocs),
+	APPROXIMATE("active", active, "p") APPROXIMATE("dirty", dirty, "p")
+	APPROXIMATE("muzzy", muzzy, "p") APPROXIMATE("mapped", extents, "e")
+	APPROXIMATE("retained", retained, "e")
+	CTL_RO("stats.zero_reallocs", SIZE, get_zero_reallocs)
 
-	ARENA("nthreads", UNSIGNED, threads),
-	CTL_RO("stats.arenas.#.dss", STRING, get_arena_text, .text = "disabled"),
-	CTL_RO("stats.arenas.#.dirty_decay_ms", SSIZE, ctl_get_dirty_decay),
-	CTL_RO("stats.arenas.#.muzzy_decay_ms", SSIZE, ctl_get_muzzy_decay),
-	ARENA("pactive", SIZE, pactive),
-	ARENA("pdirty", SIZE, pdirty),
-	ARENA("pmuzzy", SIZE, pmuzzy),
-	ARENA("mapped", SIZE, mapped),
-	ARENA("retained", SIZE, retained),
-	ARENA("resident", SIZE, resident),
-	ARENA("base", SIZE, metadata),
-	ARENA_ZERO("internal", SIZE),
-	ARENA_ZERO("metadata_thp", SIZE),
-	ARENA_ZERO("abandoned_vm", SIZE),
-	ARENA("tcache_bytes", SIZE, cached),
-	ARENA("dirty_npurge", U64, purges),
-	ARENA("dirty_purged", U64, purged),
-	ARENA_ZERO("muzzy_npurge", U64),
-	ARENA_ZERO("muzzy_nmadvise", U64),
-	ARENA("muzzy_purged", U64, lazily),
-	ARENA("small.allocated", SIZE, small),
-	ARENA("small.nmalloc", U64, small_made),
-	ARENA("small.ndalloc", U64, small_gone),
-	ARENA("small.nrequests", U64, small_made),
-	ARENA("small.nfills", U64, fills),
-	ARENA("small.nflushes", U64, flushes),
-	ARENA("large.allocated", SIZE, large),
-	ARENA("large.nmalloc", U64, large_made),
-	ARENA("large.ndalloc", U64, large_gone),
-	ARENA("large.nrequests", U64, large_made),
-	ARENA_ZERO("large.nfills", U64),
-	ARENA_ZERO("large.nflushes", U64),
+	ARENA("nthreads", UNSIGNED, threads)
+	CTL_RO("stats.arenas.#.dss", STRING, get_arena_text, .text = "disabled")
+	CTL_RO("stats.arenas.#.dirty_decay_ms", SSIZE, ctl_get_dirty_decay)
+	CTL_RO("stats.arenas.#.muzzy_decay_ms", SSIZE, ctl_get_muzzy_decay)
+	ARENA("pactive", SIZE, pactive)
+	ARENA("pdirty", SIZE, pdirty)
+	ARENA("pmuzzy", SIZE, pmuzzy)
+	ARENA("mapped", SIZE, mapped)
+	ARENA("retained", SIZE, retained)
+	ARENA("resident", SIZE, resident)
+	ARENA("base", SIZE, metadata)
+	ARENA_ZERO("internal", SIZE)
+	ARENA_ZERO("metadata_thp", SIZE)
+	ARENA_ZERO("abandoned_vm", SIZE)
+	ARENA("tcache_bytes", SIZE, cached)
+	ARENA("dirty_npurge", U64, purges)
+	ARENA("dirty_purged", U64, purged)
+	ARENA_ZERO("muzzy_npurge", U64)
+	ARENA_ZERO("muzzy_nmadvise", U64)
+	ARENA("muzzy_purged", U64, lazily)
+	ARENA("small.allocated", SIZE, small)
+	ARENA("small.nmalloc", U64, small_made)
+	ARENA("small.ndalloc", U64, small_gone)
+	ARENA("small.nrequests", U64, small_made)
+	ARENA("small.nfills", U64, fills)
+	ARENA("small.nflushes", U64, flushes)
+	ARENA("large.allocated", SIZE, large)
+	ARENA("large.nmalloc", U64, large_made)
+	ARENA("large.ndalloc", U64, large_gone)
+	ARENA("large.nrequests", U64, large_made)
+	ARENA_ZERO("large.nfills", U64)
+	ARENA_ZERO("large.nflushes", U64)
 
 	/* Blocks are counted where they enter and leave thread caches. */
-	BLOCKS("nmalloc", U64, BIN_MADE),
-	BLOCKS("ndalloc", U64, BIN_GONE),
-	BLOCKS("nrequests", U64, BIN_MADE),
-	BLOCKS("curregs", SIZE, BIN_NOW),
-	BIN("nfills", U64, fills),
-	BIN("nflushes", U64, flushes),
-	BIN("nslabs", U64, slabs_made),
-	BIN("curslabs", SIZE, nslabs),
-	BIN("nonfull_slabs", SIZE, nonfull),
-	LEXTENT("nmalloc", U64, BIN_MADE),
-	LEXTENT("ndalloc", U64, BIN_GONE),
-	LEXTENT("nrequests", U64, BIN_MADE),
-	LEXTENT("curlextents", SIZE, BIN_NOW),
+	BLOCKS("nmalloc", U64, BIN_MADE)
+	BLOCKS("ndalloc", U64, BIN_GONE)
+	BLOCKS("nrequests", U64, BIN_MADE)
+	BLOCKS("curregs", SIZE, BIN_NOW)
+	BIN("nfills", U64, fills)
+	BIN("nflushes", U64, flushes)
+	BIN("nslabs", U64, slabs_made)
+	BIN("curslabs", SIZE, nslabs)
+	BIN("nonfull_slabs", SIZE, nonfull)
+	LEXTENT("nmalloc", U64, BIN_MADE)
+	LEXTENT("ndalloc", U64, BIN_GONE)
+	LEXTENT("nrequests", U64, BIN_MADE)
+	LEXTENT("curlextents", SIZE, BIN_NOW)
 
 	/* Our own. Nodes are the kernel's numbers; active, dirty and retained are bytes. */
-	CTL_RO("source.backend", STRING, get_backend),
-	SOURCE("extents", extents),
-	SOURCE("huge", huge),
-	SOURCE("device.extents", device),
-	SOURCE("fallbacks", fallbacks),
-	SOURCE("purge_calls", purge_calls),
-	SOURCE("purged", purged),
-	SOURCE("lazily_purged", lazily_purged),
-	SOURCE("punched", punched),
-	SOURCE("mended", mended),
-	SOURCE("moved", moved),
-	SOURCE("lazy", lazy),
-	CTL_RO("source.pinned", SIZE, get_pinned),
-	SMAPS("resident", resident), SMAPS("huge", huge), SMAPS("lazy_free", lazy_free),
-	SMAPS("swapped", swapped),
-	NODE("active", active, "p"),
-	NODE("dirty", dirty, "p"),
-	NODE("muzzy", muzzy, "p"),
-	NODE("retained", retained, "e"),
-	CTL_RO("node.#.pinned", SIZE, get_node_pinned),
-	NODE("purged", purged, "p"),
-	NODE("purges", purges, ""),
-	NODE("extents", extents, ""),
-	NODE("huge", huge, ""),
-	NODE("device", device, ""),
-	NODE("fallbacks", fallbacks, ""),
-	CTL_RO("node.#.elsewhere", SIZE, get_elsewhere),
-};
-
-const struct ctl_table ctl_stats = { rows, ARRAY_SIZE(rows) };
+	CTL_RO("source.backend", STRING, get_backend)
+	SOURCE("extents", extents)
+	SOURCE("huge", huge)
+	SOURCE("device.extents", device)
+	SOURCE("fallbacks", fallbacks)
+	SOURCE("purge_calls", purge_calls)
+	SOURCE("purged", purged)
+	SOURCE("lazily_purged", lazily_purged)
+	SOURCE("punched", punched)
+	SOURCE("mended", mended)
+	SOURCE("moved", moved)
+	SOURCE("lazy", lazy)
+	CTL_RO("source.pinned", SIZE, get_pinned)
+	SMAPS("resident", resident) SMAPS("huge", huge) SMAPS("lazy_free", lazy_free)
+	SMAPS("swapped", swapped)
+	NODE("active", active, "p")
+	NODE("dirty", dirty, "p")
+	NODE("muzzy", muzzy, "p")
+	NODE("retained", retained, "e")
+	CTL_RO("node.#.pinned", SIZE, get_node_pinned)
+	NODE("purged", purged, "p")
+	NODE("purges", purges, "")
+	NODE("extents", extents, "")
+	NODE("huge", huge, "")
+	NODE("device", device, "")
+	NODE("fallbacks", fallbacks, "")
+	CTL_RO("node.#.elsewhere", SIZE, get_elsewhere)
+CTL_TABLE_END
 
 /* --- the report ------------------------------------------------------------------------------------------- */
 

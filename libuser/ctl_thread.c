@@ -207,22 +207,20 @@ static int set_tcache_flush(const struct ctl_call *c, const union ctl_value *v)
 
 /* --- the names --------------------------------------------------------------------------- */
 
-static const struct ctl_row rows[] = {
-	CTL_RW("thread.arena", UNSIGNED, get_thread_arena, set_thread_arena),
-	CTL_RO("thread.allocated", U64, get_thread_count, .arg = offsetof(struct tcache, allocated)),
-	CTL_RO("thread.allocatedp", POINTER, get_thread_countp, .arg = offsetof(struct tcache, allocated)),
-	CTL_RO("thread.deallocated", U64, get_thread_count, .arg = offsetof(struct tcache, deallocated)),
-	CTL_RO("thread.deallocatedp", POINTER, get_thread_countp, .arg = offsetof(struct tcache, deallocated)),
-	CTL_RW("thread.tcache.enabled", BOOL, get_tcache_enabled, set_tcache_enabled),
-	CTL_ACT("thread.tcache.flush", tcache_flush),
-	CTL_RW("thread.tcache.max", SIZE, get_tcache_max, set_tcache_max),
-	CTL_RO("thread.tcache.ncached_max.read_sizeclass", SIZE, get_ncached_max, .flags = CTL_ASKS),
-	CTL_WO("thread.tcache.ncached_max.write", STRING, set_ncached_max),
-	CTL_ACT("thread.idle", thread_idle),
+CTL_TABLE_BEGIN(ctl_thread)
+	CTL_RW("thread.arena", UNSIGNED, get_thread_arena, set_thread_arena)
+	CTL_RO("thread.allocated", U64, get_thread_count, .arg = offsetof(struct tcache, allocated))
+	CTL_RO("thread.allocatedp", POINTER, get_thread_countp, .arg = offsetof(struct tcache, allocated))
+	CTL_RO("thread.deallocated", U64, get_thread_count, .arg = offsetof(struct tcache, deallocated))
+	CTL_RO("thread.deallocatedp", POINTER, get_thread_countp, .arg = offsetof(struct tcache, deallocated))
+	CTL_RW("thread.tcache.enabled", BOOL, get_tcache_enabled, set_tcache_enabled)
+	CTL_ACT("thread.tcache.flush", tcache_flush)
+	CTL_RW("thread.tcache.max", SIZE, get_tcache_max, set_tcache_max)
+	CTL_RO("thread.tcache.ncached_max.read_sizeclass", SIZE, get_ncached_max, .flags = CTL_ASKS)
+	CTL_WO("thread.tcache.ncached_max.write", STRING, set_ncached_max)
+	CTL_ACT("thread.idle", thread_idle)
 
-	CTL_RO("tcache.create", UNSIGNED, get_tcache_create, .flags = CTL_ALWAYS),
-	CTL_WO("tcache.flush", UNSIGNED, set_tcache_flush),
-	CTL_WO("tcache.destroy", UNSIGNED, set_tcache_flush),
-};
-
-const struct ctl_table ctl_thread = { rows, ARRAY_SIZE(rows) };
+	CTL_RO("tcache.create", UNSIGNED, get_tcache_create, .flags = CTL_ALWAYS)
+	CTL_WO("tcache.flush", UNSIGNED, set_tcache_flush)
+	CTL_WO("tcache.destroy", UNSIGNED, set_tcache_flush)
+CTL_TABLE_END

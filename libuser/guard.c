@@ -21,12 +21,12 @@ static struct window *window;	/* constant after guard_open() */
 static unsigned int nslots;	/* likewise */
 
 /* All guarded by guard_lock. */
-static uint32_t records[SLOTS_MAX];	/* of a slot's last block; 0: it had none */
-static uint16_t queue[SLOTS_MAX];	/* slots that are free, the one to use next first */
+BULK static uint32_t records[SLOTS_MAX];	/* of a slot's last block; 0: it had none */
+BULK static uint16_t queue[SLOTS_MAX];	/* slots that are free, the one to use next first */
 static unsigned int queue_head, queue_len;
 
 /* What handled the signals before us. */
-static struct sigaction old_segv, old_bus;
+BULK static struct sigaction old_segv, old_bus;
 
 bool guard_open(unsigned int slots)
 {

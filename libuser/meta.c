@@ -8,6 +8,7 @@
 #define RECORD_MIN_SHIFT	6
 #define RECORD_MAX_SHIFT	16
 #define RECORD_SIZES		(RECORD_MAX_SHIFT - RECORD_MIN_SHIFT + 1)
+#define RECORD_SIZE(i)		((size_t)1 << ((i) + RECORD_MIN_SHIFT))
 
 /* Commit in steps of this size at first, then by an eighth of what is there. */
 #define GROW_MIN		(32 * KB)
@@ -67,14 +68,29 @@ static unsigned int record_size(size_t size)
 	return log2_floor(size - 1) + 1 - RECORD_MIN_SHIFT;
 }
 
-static void *record_fresh(size_t bytes)
+/* Up to @at the region becomes free records, as large as their alignment lets them be. */
+static void fill_gap(size_t at)
 {
-	size_t at = round_up(region_used, min(bytes, PAGE_SIZE));
+	while (region_used < at) {
+		unsigned int i = (unsigned int)__builtin_ctzll(region_used) - RECORD_MIN_SHIFT;
+		struct record *r = (struct record *)(region.base + region_used);
+
+		r->next = free_records[i];
+		free_records[i] = r;
+		region_used += RECORD_SIZE(i);
+	}
+}
+
+/* Under meta_lock; @align <= PAGE_SIZE, and both are multiples of the smallest record. */
+static void *region_take(size_t bytes, size_t align)
+{
+	size_t at = round_up(region_used, align);
 
 	if (!region.base && !region_reserve())
 		return NULL;
 	if (!growing_need(&region, at + bytes))
 		return NULL;
+	fill_gap(at);
 	region_used = at + bytes;
 	return region.base + at;
 }
@@ -90,7 +106,7 @@ static void *record_get(unsigned int i, bool *used)
 	if (r)
 		free_records[i] = r->next;
 	else
-		r = record_fresh((size_t)1 << (i + RECORD_MIN_SHIFT));
+		r = region_take(RECORD_SIZE(i), min(RECORD_SIZE(i), PAGE_SIZE));
 	lock_drop(&meta_lock);
 	return r;
 }
@@ -108,6 +124,16 @@ void *meta_alloc_as_is(size_t size)
 	bool used;
 
 	return record_get(record_size(size), &used);
+}
+
+void *meta_alloc_for_good(size_t size)
+{
+	void *p;
+
+	lock_take(&meta_lock);
+	p = region_take(round_up(size, RECORD_SIZE(0)), RECORD_SIZE(0));
+	lock_drop(&meta_lock);
+	return p;
 }
 
 void meta_free(void *p, size_t size)

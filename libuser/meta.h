@@ -28,6 +28,9 @@ void *meta_alloc(size_t size);
 
 /* The same for who writes before he reads: it holds anything. */
 void *meta_alloc_as_is(size_t size);
+
+/* Zeroed, of any size, aligned to a cache line, not rounded up, and never freed. */
+void *meta_alloc_for_good(size_t size);
 void meta_free(void *p, size_t size);
 
 /* Bytes of metadata in use, records and maps both. */

@@ -86,7 +86,7 @@ bool os_purge_lazy(void *addr, size_t len)
 	return madvise(addr, len, MADV_FREE) == 0;
 }
 
-int os_resident(void *extent)
+RARE int os_resident(void *extent)
 {
 	unsigned char vec[EXTENT_PAGES];
 	int n = 0;
@@ -104,7 +104,7 @@ void os_thp(void *addr, size_t len, bool want)
 	madvise(addr, len, want ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 }
 
-bool os_policy(int *mode, uint64_t *nodes)
+RARE bool os_policy(int *mode, uint64_t *nodes)
 {
 	unsigned long mask[1024 / (8 * sizeof(long))] = { 0 };
 
@@ -178,7 +178,7 @@ ssize_t os_read_file(const char *path, char *buf, size_t size)
 	return (ssize_t)len;
 }
 
-unsigned int os_affinity(void)
+RARE unsigned int os_affinity(void)
 {
 	unsigned long mask[4096 / (8 * sizeof(long))] = { 0 };
 	long bytes = syscall(SYS_sched_getaffinity, 0, sizeof(mask), mask);

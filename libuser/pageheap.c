@@ -298,7 +298,7 @@ bool pageheaps_init(void)
 	numa_init();
 	limit_init();
 	for (uint64_t nodes = ash_numa.heaps; nodes; nodes &= nodes - 1) {
-		struct pageheap *h = meta_alloc(sizeof(*h));
+		struct pageheap *h = meta_alloc_for_good(sizeof(*h));
 
 		if (!h)
 			break;
@@ -339,7 +339,7 @@ RARE void pageheap_set_muzzy_decay(struct pageheap *h, int64_t ms)
 	lock_drop(&h->lock);
 }
 
-void pageheap_stats(struct pageheap *h, struct pageheap_stats *out)
+RARE void pageheap_stats(struct pageheap *h, struct pageheap_stats *out)
 {
 	lock_take(&h->lock);
 	*out = h->stats;

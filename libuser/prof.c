@@ -192,7 +192,7 @@ bool prof_find(const struct window *w, const void *p, size_t *size)
  * here. Guarded by prof_lock.
  */
 #define SPARES	16u
-static struct spare {
+BULK static struct spare {
 	unsigned int n;
 	char *page[2 * SPARES];
 } spares[OS_MAX_NODES];

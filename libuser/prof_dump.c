@@ -24,7 +24,7 @@ enum why { WHY_INTERVAL, WHY_PEAK, WHY_MANUAL, WHY_FINAL, NWHY };
 static struct lock dump_lock = LOCK_INIT(RANK_PROF_DUMP);
 /* Both guarded by dump_lock. */
 static unsigned int sequence, sequences[NWHY];
-static char prefix[256];
+BULK static char prefix[256];
 
 /* An interval or a peak that is looked out for, and each signal that is not answered. */
 _Atomic uint32_t prof_dump_reasons;

@@ -6,9 +6,9 @@
 #include "os.h"
 #include "prof_table.h"
 
-static uint32_t ring[PROF_RECENT_MOST];	/* records; oldest at head */
+BULK static uint32_t ring[PROF_RECENT_MOST];	/* records; oldest at head */
 static uint32_t head, count, most;
-static struct prof_lifetime lifetimes[PROF_LIFETIMES];
+BULK static struct prof_lifetime lifetimes[PROF_LIFETIMES];
 
 /* --- the ring --------------------------------------------------------------------------- */
 

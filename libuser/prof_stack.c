@@ -30,7 +30,7 @@ static uintptr_t own_low, own_high;
  * pointers that ends in one is whole. Racy: a lost entry is learned again.
  */
 #define BASES	16u
-static _Atomic uintptr_t bases[BASES];
+BULK static _Atomic uintptr_t bases[BASES];
 static _Atomic unsigned int nbases;
 
 /* --- the library --------------------------------------------------------------------- */

@@ -207,7 +207,7 @@ static void options(struct sink *out)
 		json_string(out, "origin", conf_origin(row));
 		conf_show_default(row, value, sizeof(value));
 		json_string(out, "default", value);
-		if (row->words && !(row->flags & CONF_TEXT)) {
+		if (row->words[0] && !(row->flags & CONF_TEXT)) {
 			json_string(out, "words", row->words);
 		} else {
 			json_signed(out, "least", row->least);

@@ -35,7 +35,7 @@ static size_t resize(void *p, const struct block *found, size_t size, size_t ext
 }
 
 /* Under option redzone; @had: the usable bytes so far. */
-static noinline size_t resize_guarded(void *p, size_t had, size_t size, size_t extra, bool zero)
+RARE static noinline size_t resize_guarded(void *p, size_t had, size_t size, size_t extra, bool zero)
 {
 	bool zeroed = false;
 	size_t room, now;
@@ -104,7 +104,7 @@ static inline void *elsewhere(void *p, size_t had, size_t size)
 }
 
 /* Under option redzone: where it lies if the room is neither too small nor twice too large. */
-static noinline void *realloc_guarded(void *p, size_t size)
+RARE static noinline void *realloc_guarded(void *p, size_t size)
 {
 	struct block live, b;
 

@@ -54,7 +54,7 @@ struct answer {
 /* Over making the path and removing it: the process may end while it is being made. */
 static pthread_mutex_t path_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static struct answer the_answer;
+BULK static struct answer the_answer;
 
 /* --- what is said -------------------------------------------------------------------- */
 

@@ -18,8 +18,8 @@
 #include "prof.h"
 #include "source_dev.h"
 
-struct tcache ash_unset;
-struct tcache ash_dead;
+BULK struct tcache ash_unset;
+BULK struct tcache ash_dead;
 __thread struct tcache *ash_tls __attribute__((tls_model("initial-exec"))) = &ash_unset;
 
 /*
@@ -242,7 +242,7 @@ struct arena *thread_arena(struct tcache *t)
 	return a ? a : arena_choose(os_current_node());
 }
 
-bool thread_cache_enable(bool on)
+RARE bool thread_cache_enable(bool on)
 {
 	struct tcache *t = thread_cache();
 	bool was = t->enabled;
@@ -259,7 +259,7 @@ bool thread_cache_enable(bool on)
 	return was;
 }
 
-bool thread_set_arena(unsigned int index)
+RARE bool thread_set_arena(unsigned int index)
 {
 	struct tcache *t = thread_cache();
 	struct arena *a;

@@ -34,6 +34,11 @@
  * what lies around them (60 KB: a fault maps its neighbours) are not in a small process's memory.
  */
 #define AT_HAND		__attribute__((section(".data.rel.ro.at_hand")))
+/*
+ * Large variables that start as zero, of which most processes touch the beginning or nothing: behind all
+ * others, which then share one or two pages. The Makefile has the linker sort them by these names.
+ */
+#define BULK		__attribute__((section(".bss.zz_bulk")))
 #define EXPORT		__attribute__((visibility("default")))
 
 #define KB		((size_t)1 << 10)

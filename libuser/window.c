@@ -5,7 +5,7 @@
 #include "os.h"
 #include "sizeclass.h"
 
-struct window ash_windows[WINDOWS_MAX];
+BULK struct window ash_windows[WINDOWS_MAX];
 _Atomic unsigned int ash_nwindows;
 
 /*

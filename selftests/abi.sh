@@ -39,7 +39,7 @@ mapped() {
 # since deps installs it.
 jemalloc=$(ldconfig -p | sed -n 's/.*libjemalloc\.so\.2.* => //p' | head -n 1)
 
-echo 1..10
+echo 1..11
 for name in libashlar libashlar-prefixed; do
 	library=build/$name.so
 	soname=$(dynamic $library SONAME)
@@ -83,10 +83,18 @@ fi
 # The Makefile's LIB_FIRST: conf.c is its last, and what is linked for it from libc and libgcc.
 start=$(nm build/libashlar.so | awk '$3 == "_init" { print $1 }')
 far=$(nm build/libashlar.so |
-	awk '$3 ~ /^(conf_init|conf_read_file|pthread_atfork|__popcountdi2|prof_init)$/ { print $1, $3 }' |
+	awk '$3 ~ /^(conf_init|conf_read_file|pthread_atfork|__popcountdi2|prof_init|_ZdaPvm)$/ { print $1, $3 }' |
 	while read -r at name; do
 		[ $((0x$at - 0x$start)) -le 64512 ] || echo "$name"
 	done)
 result "libashlar: what each process runs lies in its first 64 KB" \
 	"${far:+beyond: $far (take from LIB_FIRST in the Makefile what few processes run)}"
+
+# What starting writes: the pages of relocations, and one with the variables.
+relro=$(readelf -lW build/libashlar.so | awk '$1 == "GNU_RELRO" { print $6 }')
+data=$(readelf -SW build/libashlar.so | sed -n 's/^ *\[ *[0-9]*\] \.data *PROGBITS *\([0-9a-f]*\).*/\1/p')
+bulk=$(nm build/libashlar.so | awk '$3 == "ash_arenas" { print $1 }')
+result "libashlar: what the linker writes into is 8 KB, and the variables are 4 KB" \
+	"$([ $((relro)) -le 8192 ] || echo "relocations in $((relro)) bytes (tables of pointers?)"
+	   [ $((0x$bulk - 0x$data)) -lt 4096 ] || echo "$((0x$bulk - 0x$data)) bytes before ash_arenas (not BULK?)")"
 exit $failed

@@ -21,7 +21,7 @@ static const char *range_text(const struct conf_row *row)
 
 	if (row->flags & CONF_TEXT)
 		return "text";
-	if (row->words)
+	if (row->words[0])
 		return row->words;
 	snprintf(out, sizeof(out), "%lld to %lld", (long long)row->least, (long long)row->most);
 	return out;

@@ -196,7 +196,7 @@ class Pages:
         self.version = re.search(r'ASHLAR_VERSION "(.*?)"', read("include/ashlar.h")).group(1)
         epoch = os.environ.get("SOURCE_DATE_EPOCH")
         newest = max(os.stat(os.path.join(TOP, p)).st_mtime for p in
-                     ("include/ashlar.h", "libuser/conf.c", "include/uapi/linux/ashlar.h"))
+                     ("include/ashlar.h", "libuser/options.h", "include/uapi/linux/ashlar.h"))
         self.date = time.strftime("%Y-%m-%d", time.gmtime(int(epoch) if epoch else newest))
 
     def write(self, name, section, text):

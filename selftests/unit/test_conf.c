@@ -116,7 +116,7 @@ Test(conf, every_row_takes_its_range_and_no_more)
 	for (unsigned int i = 0; i < conf_nrows; i++) {
 		const struct conf_row *row = &conf_rows[i];
 
-		if (row->words)
+		if (row->words[0] || (row->flags & CONF_TEXT))
 			continue;
 		snprintf(text, sizeof(text), "%s:%lld", row->key, (long long)row->least);
 		accepts(text);
@@ -145,7 +145,7 @@ Test(conf, every_word)
 		const struct conf_row *row = &conf_rows[i];
 		int64_t n = 0;
 
-		if (!row->words || (row->flags & CONF_TEXT))
+		if (!row->words[0] || (row->flags & CONF_TEXT))
 			continue;
 		snprintf(words, sizeof(words), "%s", row->words);
 		for (char *w = strtok(words, "|"); w; w = strtok(NULL, "|"), n++) {

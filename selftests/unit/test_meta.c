@@ -22,6 +22,30 @@ Test(meta, records_are_zeroed_aligned_and_apart)
 	}
 }
 
+Test(meta, for_good_is_not_rounded_up_and_what_alignment_skips_is_used)
+{
+	unsigned char *a = meta_alloc_for_good(5000), *b = meta_alloc_for_good(100), *page, *gap;
+
+	cr_assert(a && b);
+	cr_assert_eq((uintptr_t)a % 64, 0);
+	cr_assert_eq(b - a, 5056);
+	for (size_t i = 0; i < 5000; i++)
+		cr_assert_eq(a[i], 0, "byte %zu", i);
+	memset(b, 0xff, 100);
+	page = meta_alloc(PAGE_SIZE);
+	cr_assert_eq((uintptr_t)page % PAGE_SIZE, 0);
+	/* The sizes that sum up to the gap lie in it, each once. */
+	for (size_t size = 64, left = (size_t)(page - (b + 128)); size <= left; size *= 2) {
+		if (!(left & size))
+			continue;
+		gap = meta_alloc(size);
+		cr_assert_eq((uintptr_t)gap % size, 0, "size %zu", size);
+		cr_assert(gap > b && gap + size <= page, "%zu bytes at %p", size, (void *)gap);
+		for (size_t i = 0; i < size; i++)
+			cr_assert_eq(gap[i], 0, "byte %zu of %zu", i, size);
+	}
+}
+
 Test(meta, largest)
 {
 	unsigned char *p = meta_alloc(META_MAX);
