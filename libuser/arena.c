@@ -17,9 +17,6 @@
 #define DEPOT_FIRST_SLOTS	64u
 #define DEPOT_KEPT_SLOTS	256u
 
-/* So many neighbours in a row are worth to be looked at together. */
-#define RUN_LEAST		((size_t)4)
-
 /* How many other arenas are asked for slots before a slab is made, and from what on they lend. */
 #define LENDERS			4u
 #define LENDERS_SEEN		64u	/* arenas looked at for them: the reserved, other nodes' too */
@@ -329,17 +326,6 @@ static void slab_returned(struct bin *b, struct slab *s, bool full, struct slab 
 	}
 }
 
-/* Do @blocks begin with neighbours? Then most are: all of one size are freed in the order of their birth, or back. */
-static bool are_neighbours(void *const *blocks, unsigned int n, unsigned int class)
-{
-	size_t size = sizeclasses[class].size, ahead;
-
-	if (n < RUN_LEAST)
-		return false;
-	ahead = (uintptr_t)blocks[RUN_LEAST - 1] - (uintptr_t)blocks[0];
-	return ahead == (RUN_LEAST - 1) * size || ahead == -(RUN_LEAST - 1) * size;
-}
-
 /*
  * One owner's share of @blocks goes home under one lock, neighbours in a slab
  * together; the others' are moved to the front. Returns how many are left.
@@ -350,7 +336,7 @@ static unsigned int flush_one_owner(unsigned int class, void **blocks, unsigned 
 	unsigned int owner = slab_of(w, blocks[0])->arena, left = 0, put;
 	struct arena *a = ash_arenas[owner];
 	struct bin *b = &a->bins[class];
-	bool runs = are_neighbours(blocks, n, class);
+	bool runs = slab_are_neighbours(blocks, n, class);
 	struct slab *empty = NULL;
 
 	bin_lock(a, b);

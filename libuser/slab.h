@@ -63,6 +63,20 @@ unsigned int slab_put_run(struct slab *s, void *const *blocks, unsigned int n);
  */
 unsigned int slab_put_neighbours(struct slab *s, void *const *blocks, unsigned int n);
 
+/* So many neighbours in a row are worth to be looked at together. */
+#define RUN_LEAST		((size_t)4)
+
+/* Do @blocks of @class begin with neighbours? Then most are: all of one size are freed in the order of their birth, or back. */
+static inline bool slab_are_neighbours(void *const *blocks, unsigned int n, unsigned int class)
+{
+	size_t size = sizeclasses[class].size, ahead;
+
+	if (n < RUN_LEAST)
+		return false;
+	ahead = (uintptr_t)blocks[RUN_LEAST - 1] - (uintptr_t)blocks[0];
+	return ahead == (RUN_LEAST - 1) * size || ahead == -(RUN_LEAST - 1) * size;
+}
+
 /* One used slot becomes free; false if @p is not the start of one, and nothing is changed. */
 static inline bool slab_put(struct slab *s, void *p)
 {

@@ -133,14 +133,14 @@ void tcache_bind(struct tcache *t, struct arena *a)
 
 /* --- GC ----------------------------------------------------------------------------- */
 
-/* The oldest @n blocks of a small stack go to the arena. */
-static void flush_oldest(struct tcache *t, unsigned int class, unsigned int n)
+/* The oldest @n blocks of a small stack go to @depot's arena, or, if that is NULL, home. */
+static void flush_oldest(struct tcache *t, struct arena *depot, unsigned int class, unsigned int n)
 {
 	void **base = t->base_of[class];
 	size_t left = tcache_cached(t, class) - n;
 
 	t->net -= n * (int64_t)sizeclasses[class].size;
-	arena_flush(t->arena, class, base, n);
+	arena_flush(depot, class, base, n);
 	memmove(base, base + n, left * sizeof(void *));
 	t->top[class] = base + left;
 }
@@ -186,7 +186,7 @@ static void age(struct tcache *t)
 			continue;
 		}
 		if (n)
-			flush_oldest(t, c, (n + 1) / 2);
+			flush_oldest(t, NULL, c, (n + 1) / 2);
 		else
 			stack_drop(t, c);
 	}
@@ -383,11 +383,24 @@ static bool flush_sparse(struct tcache *t, unsigned int class)
 		return false;
 	b->use++;
 	/* By halves, so that nobody waits longer for the bin's lock than for other flushes. */
-	flush_oldest(t, class, (n + 1) / 2);
-	flush_oldest(t, class, n / 2);
+	flush_oldest(t, NULL, class, (n + 1) / 2);
+	flush_oldest(t, NULL, class, n / 2);
 	if (b->cap > cap_first(class))
 		stack_resize(t, class, cap_first(class));
 	return true;
+}
+
+/*
+ * Of a full stack. What was freed in the order of addresses is as good as new, and waits in the
+ * depot to be taken as it is. In any other order it would be handed out so again, and what a program makes
+ * together would lie all over the heap: its slabs' bitmaps sort it, and may become empty.
+ */
+static void flush_older_half(struct tcache *t, unsigned int class)
+{
+	unsigned int n = (t->bins[class].cap + 1u) / 2;
+	bool sorted = slab_are_neighbours(t->base_of[class], n, class);
+
+	flush_oldest(t, sorted ? t->arena : NULL, class, n);
 }
 
 void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
@@ -405,10 +418,10 @@ void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
 	if (t->top[class] == t->end[class]) {
 		if (unlikely(!b->cap)) {
 			t->net -= sizeclasses[class].size;
-			arena_flush(t->arena, class, &p, 1);
+			arena_flush(NULL, class, &p, 1);
 			return;
 		}
-		flush_oldest(t, class, (b->cap + 1u) / 2);
+		flush_older_half(t, class);
 	}
 	*t->top[class]++ = p;
 }
@@ -431,7 +444,7 @@ void tcache_flush_all(struct tcache *t)
 		unsigned int n = tcache_cached(t, c);
 
 		if (n && c <= CLASS_SMALL_LAST)
-			flush_oldest(t, c, n);
+			flush_oldest(t, t->arena, c, n);
 		else if (n)
 			tcache_free_oldest(t, c, n);
 	}

@@ -322,6 +322,65 @@ static void make_shuffled(void)
 }
 
 /* The last ones that stay in the cache hold few slabs. */
+static struct bin *bin_of_100(void)
+{
+	return &cache->arena->bins[sizeclass_of(100)];
+}
+
+/* More than stack and depots' least; then all are freed, @step of them apart. */
+static void free_by_steps(unsigned int step)
+{
+	static void *p[4001];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(p); i++) {
+		p[i] = ashlar_malloc(100);
+		cr_assert(p[i]);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(p); i++)
+		ashlar_free(p[(size_t)i * step % ARRAY_SIZE(p)]);
+	consistent();
+}
+
+Test(tcache, what_is_freed_in_order_waits_in_the_depot)
+{
+	free_by_steps(1);
+	cr_assert_geq(bin_of_100()->ndepot, 1000);
+}
+
+Test(tcache, what_is_freed_in_another_order_goes_home_and_comes_back_sorted)
+{
+	unsigned int ahead = 0;
+	char *last = NULL;
+
+	/* 4001 is prime: each block is freed once, none beside the one before. */
+	free_by_steps(1009);
+	/* At the bottom of the stack was the rest of a fill: the first batch looked sorted. */
+	cr_assert_leq(bin_of_100()->ndepot, 128);
+	cr_assert_eq(bin_of_100()->out, cached(sizeclass_of(100)) + bin_of_100()->ndepot);
+	while (cached(sizeclass_of(100)) || bin_of_100()->ndepot)
+		last = ashlar_malloc(100);
+	for (unsigned int i = 0; i < 1000; i++) {
+		char *p = ashlar_malloc(100);
+
+		ahead += p > last && p - last <= 512;
+		last = p;
+	}
+	cr_assert_geq(ahead, 900, "%u of 1000 lie just behind the one before", ahead);
+}
+
+Test(tcache, what_a_cache_gives_up_as_a_whole_waits_in_the_depot)
+{
+	static const unsigned int order[] = { 3, 9, 0, 6, 1, 8, 4, 2, 7, 5 };
+	void *p[10];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(p); i++)
+		p[i] = ashlar_malloc(100);
+	for (unsigned int i = 0; i < ARRAY_SIZE(p); i++)
+		ashlar_free(p[order[i]]);
+	tcache_flush_all(cache);
+	cr_assert_geq(bin_of_100()->ndepot, 10);
+}
+
 Test(tcache, a_shuffled_free_leaves_few_slabs)
 {
 	unsigned int class = sizeclass_of(SHUFFLED_SIZE);
