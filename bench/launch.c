@@ -10,10 +10,9 @@
  *
  *	status		exit status, or 128 + signal
  *	wall, user, system	seconds; user and system with all waited-for children
- *	peak_kb		peak resident set of the largest process, KiB
+ *	peak_kb		peak resident set, KiB: of the program, or of a child of it that had more
  *	faults		page faults without I/O
  *	switches	voluntary context switches: threads that waited
- *			(from /proc where it can be read there: see peak())
  *	final_kb	resident at exit, KiB; -1 if it could not be read
  *	huge_kb		of it on huge pages, KiB; -1 likewise
  *	loaded		1 if LIBRARY was mapped at exit, 0 if not, -1 not known
@@ -39,6 +38,7 @@ struct at_exit {
 	long final_kb;
 	long huge_kb;
 	long peak_kb;		/* of this one process */
+	long child_faults;	/* of children it waited for; 0: it had none */
 	int loaded;
 };
 
@@ -81,6 +81,7 @@ static void read_rollup(pid_t pid, struct at_exit *x)
 static void read_peak(pid_t pid, struct at_exit *x)
 {
 	char name[64], line[256];
+	long kb;
 	FILE *f;
 
 	snprintf(name, sizeof(name), "/proc/%d/status", (int)pid);
@@ -88,24 +89,31 @@ static void read_peak(pid_t pid, struct at_exit *x)
 	if (!f)
 		return;
 	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "VmHWM: %ld", &x->peak_kb) == 1)
-			break;
+		if (sscanf(line, "VmHWM: %ld", &kb) == 1)
+			x->peak_kb = kb > x->final_kb ? kb : x->final_kb;
 	}
+	fclose(f);
+	snprintf(name, sizeof(name), "/proc/%d/stat", (int)pid);
+	f = fopen(name, "r");
+	if (!f)
+		return;
+	/* The 11th field, cminflt; the second is a name and may have blanks. */
+	if (fgets(line, sizeof(line), f) && strrchr(line, ')'))
+		sscanf(strrchr(line, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %ld", &x->child_faults);
 	fclose(f);
 }
 
 /*
  * ru_maxrss is read from counters of which each CPU keeps up to a batch to itself, for file,
- * anonymous and shared pages (max(32, 2 x CPUs): Linux 6.2's percpu_counter): of a program of
- * 1.5 MB a third is missing or too much. /proc adds them up, but for this process alone: where
- * ru_maxrss is larger than it can be by that, a child had the peak.
+ * anonymous and shared pages (Linux 6.2 and later): of a program of 1.5 MB a third can be missing
+ * or too much. What is resident in its exit is counted page by page, and that is most
+ * programs' peak; one that was higher before is read from the same counters by all.
  */
 static long peak(const struct at_exit *x, const struct rusage *use)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_CONF), batch = cpus > 16 ? 2 * cpus : 32;
-	long error_kb = 3 * cpus * batch * (sysconf(_SC_PAGESIZE) / 1024);
-
-	return x->peak_kb < 0 || use->ru_maxrss > x->peak_kb + error_kb ? use->ru_maxrss : x->peak_kb;
+	if (x->peak_kb < 0 || (x->child_faults && use->ru_maxrss > x->peak_kb))
+		return use->ru_maxrss;
+	return x->peak_kb;
 }
 
 static void read_maps(pid_t pid, const char *library, struct at_exit *x)
@@ -185,7 +193,7 @@ static int follow(pid_t pid, const char *library, struct at_exit *x,
 
 int main(int argc, char **argv)
 {
-	struct at_exit x = { -1, -1, -1, -1 };
+	struct at_exit x = { .final_kb = -1, .huge_kb = -1, .peak_kb = -1, .loaded = -1 };
 	char real[PATH_MAX], *library = NULL;
 	const char *result = NULL;
 	struct rusage use;

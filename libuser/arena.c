@@ -17,6 +17,12 @@
 #define DEPOT_FIRST_SLOTS	64u
 #define DEPOT_KEPT_SLOTS	256u
 
+/* From so many bytes on it does not matter where a block's neighbours are: each has its own cache lines and most of a page. */
+#define SORTED_BELOW		1024u
+
+/* Blocks that go home behind one lock at a time. */
+#define FLUSH_BATCH		256u
+
 /* How many other arenas are asked for slots before a slab is made, and from what on they lend. */
 #define LENDERS			4u
 #define LENDERS_SEEN		64u	/* arenas looked at for them: the reserved, other nodes' too */
@@ -388,8 +394,22 @@ void arena_flush(struct arena *a, unsigned int class, void **blocks, unsigned in
 		blocks += kept;
 		n -= kept;
 	}
-	while (n)
-		n = flush_one_owner(class, blocks, n);
+	while (n) {
+		unsigned int k = min(n, FLUSH_BATCH);
+
+		n -= k - flush_one_owner(class, blocks + n - k, k);
+	}
+}
+
+static bool is_own(const struct arena *a, const void *p)
+{
+	return slab_of(window_of(p), p)->arena == a->index;
+}
+
+bool arena_sorts(const struct arena *a, unsigned int class, void *const *blocks, unsigned int n)
+{
+	return sizeclasses[class].size < SORTED_BELOW && n >= RUN_LEAST && !slab_are_neighbours(blocks, n, class) &&
+	       is_own(a, blocks[0]) && is_own(a, blocks[n - 1]);
 }
 
 /* Slots of @a's slabs among @blocks; the rest are other arenas'. */
@@ -398,7 +418,7 @@ static unsigned int count_own(const struct arena *a, void *const *blocks, unsign
 	unsigned int own = 0;
 
 	for (unsigned int i = 0; i < n; i++)
-		own += slab_of(window_of(blocks[i]), blocks[i])->arena == a->index;
+		own += is_own(a, blocks[i]);
 	return own;
 }
 

@@ -4,7 +4,7 @@
  * over the arenas of their node; each bin has a lock of its own.
  *
  * In front of a bin's slabs stands its depot: a stack of free slots that thread
- * caches exchange in bulk, so that most of them never touch a bitmap. A slot
+ * caches exchange in bulk, so that what is freed as it was made, or by other threads, touches no bitmap. A slot
  * in the depot counts as used in its slab, and may belong to any arena of the
  * node. An arena with no free slot borrows some of another's slabs before it makes
  * one; they go home as all blocks do.
@@ -73,6 +73,13 @@ unsigned int arena_fill(struct arena *a, unsigned int class, void **top, unsigne
  * for stays there (unless @a is NULL); the rest goes home to its slabs.
  */
 void arena_flush(struct arena *a, unsigned int class, void **blocks, unsigned int n);
+
+/*
+ * Had @n > 0 blocks of a full stack better go home than into the depot? Small ones that @a made and that
+ * were freed in an order of their own: their slabs' bitmaps sort them. (By the first few and the last.
+ * Others' would be as many locks as there are owners, so that they wait in the depot.)
+ */
+bool arena_sorts(const struct arena *a, unsigned int class, void *const *blocks, unsigned int n);
 
 /*
  * Are the slabs of @class almost empty, and those @n blocks, which a thread of @a keeps, a good

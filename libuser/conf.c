@@ -26,6 +26,14 @@ struct conf conf = {
 #undef ROW
 #undef TEXT
 
+/* An array that its text fills would have no end. */
+#define FITS(text, field) _Static_assert(sizeof(text) <= sizeof(((struct conf_row *)0)->field), text);
+#define ROW(name, d, lo, hi, w, text, ...) FITS(#name, key) FITS(w, words) FITS(text, help)
+#define TEXT(name, d, fl, text) FITS(#name, key) FITS(d, words) FITS(text, help)
+#include "options.h"
+#undef ROW
+#undef TEXT
+
 #define ROW(name, d, lo, hi, w, text, ...)	\
 	{ .key = #name, .help = text, .offset = offsetof(struct conf, name),	\
 	  .def = (d), .least = (lo), .most = (hi), .words = w, ##__VA_ARGS__ },

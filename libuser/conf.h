@@ -104,7 +104,7 @@ struct conf_row {
 extern const struct conf_row conf_rows[];
 extern const unsigned int conf_nrows;
 
-/* All sources of options, in the order above. Safe before libc's start-up. */
+/* All sources of options, in the order above, over the defaults: once. Safe before libc's start-up. */
 void conf_init(void);
 
 /* Options that the program brought with it under another allocator's name, where we answer to it. */

@@ -295,7 +295,7 @@ void extent_clean(struct pageheap *h, struct extent *e, const struct bits *pages
 	h->stats.untouched += extent_is_huge(e) ? n : 0;
 }
 
-RARE void extent_show(struct pageheap *h, struct extent *e, bool whole, bool idle)
+void extent_show(struct pageheap *h, struct extent *e, bool whole, bool idle)
 {
 	struct window *w = extent_window(e);
 	size_t i = extent_index(e);

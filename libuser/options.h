@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The options, a row each, in the order of reports: name, default, range or words, one sentence of
- * meaning and unit, flags. No #include guard: conf.c includes it twice, for the values as a process
- * begins with them, and for the table that says what they mean, which few processes ever read.
+ * meaning and unit, flags. No #include guard: conf.c includes it for the values as a process begins
+ * with them, and for the table that says what they mean, which few processes ever read.
  *
  *	ROW(name, default, least, most, words, sentence, flags)
  *	BOOL(name, default, sentence, flags)
  *	NUMBER(name, default, least, most, sentence, flags)
- *	TEXT(name, default, flags, sentence)
+ *	TEXT(name, default, flags, sentence)	the default is shorter than the value may be
  */
 ROW(source, SOURCE_AUTO, 0, 2, "auto|device|anon",
 	"Where extents come from; auto: /dev/ashlar if it opens, else anonymous memory.")

@@ -66,7 +66,7 @@ unsigned int slab_put_neighbours(struct slab *s, void *const *blocks, unsigned i
 /* So many neighbours in a row are worth to be looked at together. */
 #define RUN_LEAST		((size_t)4)
 
-/* Do @blocks of @class begin with neighbours? Then most are: all of one size are freed in the order of their birth, or back. */
+/* Do @blocks of @class begin with neighbours, up or down? Then most are: they are freed as they were made, or back. */
 static inline bool slab_are_neighbours(void *const *blocks, unsigned int n, unsigned int class)
 {
 	size_t size = sizeclasses[class].size, ahead;

@@ -172,7 +172,7 @@ static void flush_remote(struct tcache *t)
 	}
 }
 
-/* Stacks unused since the last GC lose half of what they hold, then their room; large ones half. */
+/* Stacks unused since the last GC lose half of what they hold, which goes home, then their room; large ones half. */
 static void age(struct tcache *t)
 {
 	for (unsigned int c = 1; c <= CLASS_SMALL_LAST; c++) {
@@ -391,16 +391,16 @@ static bool flush_sparse(struct tcache *t, unsigned int class)
 }
 
 /*
- * Of a full stack. What was freed in the order of addresses is as good as new, and waits in the
- * depot to be taken as it is. In any other order it would be handed out so again, and what a program makes
- * together would lie all over the heap: its slabs' bitmaps sort it, and may become empty.
+ * Of a full stack. Neighbours freed in a row are as good as new, and wait in the depot to be taken
+ * as they are. In any other order they would be handed out so again, and what a program makes
+ * together would lie all over the heap.
  */
 static void flush_older_half(struct tcache *t, unsigned int class)
 {
 	unsigned int n = (t->bins[class].cap + 1u) / 2;
-	bool sorted = slab_are_neighbours(t->base_of[class], n, class);
+	bool home = arena_sorts(t->arena, class, t->base_of[class], n);
 
-	flush_oldest(t, sorted ? t->arena : NULL, class, n);
+	flush_oldest(t, home ? NULL : t->arena, class, n);
 }
 
 void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
@@ -418,7 +418,7 @@ void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
 	if (t->top[class] == t->end[class]) {
 		if (unlikely(!b->cap)) {
 			t->net -= sizeclasses[class].size;
-			arena_flush(NULL, class, &p, 1);
+			arena_flush(t->arena, class, &p, 1);
 			return;
 		}
 		flush_older_half(t, class);

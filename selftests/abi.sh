@@ -83,7 +83,7 @@ fi
 # The Makefile's LIB_FIRST: conf.c is its last, and what is linked for it from libc and libgcc.
 start=$(nm build/libashlar.so | awk '$3 == "_init" { print $1 }')
 far=$(nm build/libashlar.so |
-	awk '$3 ~ /^(conf_init|conf_read_file|pthread_atfork|__popcountdi2|prof_init|_ZdaPvm)$/ { print $1, $3 }' |
+	awk '$3 ~ /^(conf_init|conf_read_file|extent_show|pthread_atfork|__popcountdi2|prof_init|_ZdaPvm)$/ { print $1, $3 }' |
 	while read -r at name; do
 		[ $((0x$at - 0x$start)) -le 64512 ] || echo "$name"
 	done)

@@ -321,7 +321,6 @@ static void make_shuffled(void)
 	arena_age_depots(cache->arena, false);
 }
 
-/* The last ones that stay in the cache hold few slabs. */
 static struct bin *bin_of_100(void)
 {
 	return &cache->arena->bins[sizeclass_of(100)];
@@ -368,6 +367,41 @@ Test(tcache, what_is_freed_in_another_order_goes_home_and_comes_back_sorted)
 	cr_assert_geq(ahead, 900, "%u of 1000 lie just behind the one before", ahead);
 }
 
+/* Blocks of no stack, alone in their class: a slab would be made and destroyed each time. */
+Test(tcache, without_a_stack_a_slab_stays)
+{
+	struct bin *b = &cache->arena->bins[sizeclass_of(2000)];
+	size_t made;
+
+	start_with("source:anon,dirty_decay_ms:-1,tcache_max:1024");
+	tcache_flush_all(cache);
+	tcache_bind(cache, cache->arena);
+	ashlar_free(ashlar_malloc(2000));
+	made = atomic_load(&b->slabs_made);
+	for (int i = 0; i < 1000; i++)
+		ashlar_free(ashlar_malloc(2000));
+	cr_assert_eq(atomic_load(&b->slabs_made), made);
+}
+
+/* Of large slots few fit a slab: they are as good from the depot in any order. */
+Test(tcache, large_slots_wait_in_any_order)
+{
+	struct bin *b = &cache->arena->bins[sizeclass_of(4000)];
+	static const unsigned int order[] = { 3, 9, 0, 6, 1, 11, 8, 4, 2, 7, 10, 5 };
+	size_t made = 0;
+	void *p[12];
+
+	for (int round = 0; round < 100; round++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(p); i++)
+			p[i] = ashlar_malloc(4000);
+		for (unsigned int i = 0; i < ARRAY_SIZE(p); i++)
+			ashlar_free(p[order[i]]);
+		if (!round)
+			made = atomic_load(&b->slabs_made);
+	}
+	cr_assert_eq(atomic_load(&b->slabs_made), made);
+}
+
 Test(tcache, what_a_cache_gives_up_as_a_whole_waits_in_the_depot)
 {
 	static const unsigned int order[] = { 3, 9, 0, 6, 1, 8, 4, 2, 7, 5 };
@@ -381,6 +415,7 @@ Test(tcache, what_a_cache_gives_up_as_a_whole_waits_in_the_depot)
 	cr_assert_geq(bin_of_100()->ndepot, 10);
 }
 
+/* The last ones that stay in the cache hold few slabs. */
 Test(tcache, a_shuffled_free_leaves_few_slabs)
 {
 	unsigned int class = sizeclass_of(SHUFFLED_SIZE);
