@@ -192,6 +192,7 @@ JOBS = [
     pattern("shuffle pass", "shuffle", "pass"),
     pattern("handover", "handover"),
     pattern("crossfree", "crossfree"),
+    pattern("blocked", "blocked"),
     pattern("spawn", "spawn"),
     pattern("crowd", "crowd"),
     pattern("lines", "lines"),
