@@ -53,11 +53,7 @@ static void *worker(void *arg)
 			uint64_t r = rng_next(&s->seed);
 			int i = r % LIVE;
 
-			s->sum += check(s->block[i], s->size[i]);
-			free(s->block[i]);
-			s->size[i] = SIZE(r >> 32);
-			s->block[i] = malloc(s->size[i]);
-			mark(s->block[i], s->size[i], r);
+			s->sum += replace(&s->block[i], &s->size[i], r);
 		}
 		for (int i = 0; i < LIVE; i++) {
 			s->sum += check(s->block[i], s->size[i]);

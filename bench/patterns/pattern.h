@@ -71,6 +71,18 @@ static inline uint64_t check(const void *p, size_t size)
 	return value;
 }
 
+/* A block of 16 to 512 bytes takes the place of one that is checked and freed; returns what that held. */
+static inline uint64_t replace(char **block, size_t *size, uint64_t random)
+{
+	uint64_t held = check(*block, *size);
+
+	free(*block);
+	*size = 16 + (random >> 32) % 497;
+	*block = malloc(*size);
+	mark(*block, *size, random);
+	return held;
+}
+
 /* n, or the percentage of it that the command line asks for. */
 static inline long work(int argc, char **argv, long n)
 {
