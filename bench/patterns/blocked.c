@@ -53,7 +53,7 @@ static void *worker(void *arg)
 			uint64_t r = rng_next(&s->seed);
 			int i = r % LIVE;
 
-			s->sum += replace(&s->block[i], &s->size[i], r);
+			s->sum += swap_block(&s->block[i], &s->size[i], r);
 		}
 		for (int i = 0; i < LIVE; i++) {
 			s->sum += check(s->block[i], s->size[i]);

@@ -72,7 +72,7 @@ static inline uint64_t check(const void *p, size_t size)
 }
 
 /* A block of 16 to 512 bytes takes the place of one that is checked and freed; returns what that held. */
-static inline uint64_t replace(char **block, size_t *size, uint64_t random)
+static inline uint64_t swap_block(char **block, size_t *size, uint64_t random)
 {
 	uint64_t held = check(*block, *size);
 
