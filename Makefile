@@ -51,8 +51,8 @@ LIB_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fdata-sections
 	-fno-builtin-free -Wall -Wextra -Wundef -Werror \
 	-Iinclude -Iinclude/uapi -Ilibuser \
 	$(if $(CONF_DEFAULT),'-DCONF_DEFAULT="$(CONF_DEFAULT)"')
-# Sorted by name (GNU ld; others leave them as they come), small variables lie together and before the large (BULK): fewer pages of
-# a small process are its own. Never unloaded (nodelete): each thread that used
+# Sorted by name (GNU ld; others leave them as they come), small variables lie together and
+# before the large (BULK): fewer pages of a small process are its own. Never unloaded (nodelete): each thread that used
 # it still calls it when it ends, and blocks outlive a dlclose. A fault maps the 64 KB
 # around it, counted from multiples of 64 KB: the text begins at one.
 LIB_LDFLAGS := -shared -Wl,-z,defs,-z,nodelete,-z,now,-z,relro,--as-needed,-O1 \

@@ -37,7 +37,7 @@
 struct at_exit {
 	long final_kb;
 	long huge_kb;
-	long peak_kb;		/* of this one process */
+	long peak_kb;		/* of this one process, by counters; -1 if it could not be read */
 	long child_faults;	/* of children it waited for; 0: it had none */
 	int loaded;
 };
@@ -81,7 +81,6 @@ static void read_rollup(pid_t pid, struct at_exit *x)
 static void read_peak(pid_t pid, struct at_exit *x)
 {
 	char name[64], line[256];
-	long kb;
 	FILE *f;
 
 	snprintf(name, sizeof(name), "/proc/%d/status", (int)pid);
@@ -89,8 +88,8 @@ static void read_peak(pid_t pid, struct at_exit *x)
 	if (!f)
 		return;
 	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "VmHWM: %ld", &kb) == 1)
-			x->peak_kb = kb > x->final_kb ? kb : x->final_kb;
+		if (sscanf(line, "VmHWM: %ld", &x->peak_kb) == 1)
+			break;
 	}
 	fclose(f);
 	snprintf(name, sizeof(name), "/proc/%d/stat", (int)pid);
@@ -111,9 +110,9 @@ static void read_peak(pid_t pid, struct at_exit *x)
  */
 static long peak(const struct at_exit *x, const struct rusage *use)
 {
-	if (x->peak_kb < 0 || (x->child_faults && use->ru_maxrss > x->peak_kb))
-		return use->ru_maxrss;
-	return x->peak_kb;
+	long own = x->peak_kb > x->final_kb ? x->peak_kb : x->final_kb;
+
+	return own < 0 || (x->child_faults && use->ru_maxrss > own) ? use->ru_maxrss : own;
 }
 
 static void read_maps(pid_t pid, const char *library, struct at_exit *x)

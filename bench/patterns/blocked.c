@@ -8,7 +8,6 @@
 
 #define LIVE		4000
 #define STEPS		40000
-#define SIZE(tag)	(16 + (tag) % 497)
 
 struct set {
 	char *block[LIVE];
@@ -24,7 +23,7 @@ static void *owner(void *arg)
 	char c;
 
 	for (int i = 0; i < LIVE; i++) {
-		s->size[i] = SIZE(i * 7919);
+		s->size[i] = small_size(i * 7919);
 		s->block[i] = malloc(s->size[i]);
 		mark(s->block[i], s->size[i], i);
 	}

@@ -9,7 +9,6 @@
 
 #define LIVE		1000
 #define STEPS		50000
-#define SIZE(tag)	(16 + (tag) % 497)
 
 struct set {
 	char *block[LIVE];
@@ -48,7 +47,7 @@ int main(int argc, char **argv)
 		set[t].seed = t + 1;
 		set[t].turns = turns;
 		for (int i = 0; i < LIVE; i++) {
-			set[t].size[i] = SIZE(i);
+			set[t].size[i] = small_size(i);
 			set[t].block[i] = malloc(set[t].size[i]);
 			mark(set[t].block[i], set[t].size[i], i);
 		}

@@ -71,13 +71,19 @@ static inline uint64_t check(const void *p, size_t size)
 	return value;
 }
 
-/* A block of 16 to 512 bytes takes the place of one that is checked and freed; returns what that held. */
+/* 16 to 512 bytes. */
+static inline size_t small_size(uint64_t random)
+{
+	return 16 + random % 497;
+}
+
+/* A block of so many bytes takes the place of one that is checked and freed; returns what that held. */
 static inline uint64_t swap_block(char **block, size_t *size, uint64_t random)
 {
 	uint64_t held = check(*block, *size);
 
 	free(*block);
-	*size = 16 + (random >> 32) % 497;
+	*size = small_size(random >> 32);
 	*block = malloc(*size);
 	mark(*block, *size, random);
 	return held;
