@@ -185,6 +185,7 @@ JOBS = [
     pattern("trees", "trees"),
     pattern("strings", "strings"),
     pattern("day", "day"),
+    pattern("day large", "day", "large"),
     pattern("burst", "burst"),
     pattern("tiny", "tiny"),
     pattern("parallel", "parallel"),

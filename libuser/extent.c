@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "extent.h"
 
+_Atomic size_t extents_with_memory;
+
 /* --- buckets of extents in use ---------------------------------------------------- */
 
 static void bucket_link(struct pageheap *h, struct extent *e)
@@ -63,16 +65,17 @@ static void dirty_unlink(struct pageheap *h, struct extent *e)
 }
 
 /*
- * May its dirty pages be purged while it is in use? To punch a whole extent costs its
- * huge page and a copy of what stays, so that a fifth of it has to be free.
+ * May its dirty pages be purged while it is in use? To do so costs an extent its huge page, and on the
+ * device a copy of what stays, so that a fifth of it has to be free. A sixteenth cost a server
+ * with coming and going load nearly all of them and saved nothing: torn-extents.md.
  */
-#define PUNCH_LEAST	(EXTENT_PAGES / 5)
+#define TEAR_LEAST	(EXTENT_PAGES / 5)
 
 static bool purges_pages(const struct extent *e)
 {
-	if (e->source->purge_unit == PAGE_SIZE)
-		return true;
-	return e->source->punch && (!e->intact || EXTENT_PAGES - e->nused >= PUNCH_LEAST);
+	if (e->intact && EXTENT_PAGES - e->nused < TEAR_LEAST)
+		return false;
+	return e->source->purge_unit == PAGE_SIZE || e->source->punch;
 }
 
 static noinline void settle_stuck(struct pageheap *h, struct extent *e, bool goes)
@@ -86,31 +89,39 @@ static noinline void settle_stuck(struct pageheap *h, struct extent *e, bool goe
 /* Is it on the list, or counted as stuck? */
 static void settle_dirty(struct pageheap *h, struct extent *e)
 {
-	bool goes = purges_pages(e);
+	if (e->ndirty | e->on_dirty) {
+		bool goes = purges_pages(e);
 
-	if (e->nused && e->ndirty && goes)
-		dirty_link(h, e);
-	else
-		dirty_unlink(h, e);
-	if (unlikely(!goes || e->stuck))
-		settle_stuck(h, e, goes);
+		if (e->nused && e->ndirty && goes)
+			dirty_link(h, e);
+		else
+			dirty_unlink(h, e);
+		if (unlikely(!goes || e->stuck))
+			settle_stuck(h, e, goes);
+	} else if (unlikely(e->stuck)) {
+		settle_stuck(h, e, true);
+	}
 	atomic_store_explicit(&h->purgeable_seen, purgeable(h), memory_order_relaxed);
 }
 
-/* --- extents that were punched or torn and are nearly full again ----------------------------- */
+/* --- extents that were punched, torn or outgrown, and are nearly full ---------------------------- */
 
 static bool wants_mending(const struct extent *e)
 {
 	return e->nused && extent_is_torn(e) && EXTENT_PAGES - e->nused <= MEND_MOST_FREE;
 }
 
-static void mend_link(struct pageheap *h, struct extent *e)
+void extent_mend_later(struct pageheap *h, struct extent *e)
 {
 	if (e->on_mend || !wants_mending(e))
 		return;
 	e->on_mend = true;
-	e->mnext = h->mend_head;
-	h->mend_head = e;
+	e->mnext = NULL;
+	if (h->mend_head)
+		h->mend_tail->mnext = e;
+	else
+		h->mend_head = e;
+	h->mend_tail = e;
 }
 
 struct extent *extent_to_mend(struct pageheap *h)
@@ -125,19 +136,6 @@ struct extent *extent_to_mend(struct pageheap *h)
 			break;
 	}
 	return e;
-}
-
-RARE void extent_mend_later(struct pageheap *h, struct extent *e)
-{
-	struct extent *first = h->mend_head;
-
-	if (!first) {
-		mend_link(h, e);
-	} else if (!e->on_mend && wants_mending(e)) {
-		e->on_mend = true;
-		e->mnext = first->mnext;
-		first->mnext = e;
-	}
 }
 
 void extent_tear(struct pageheap *h, struct extent *e)
@@ -155,6 +153,14 @@ void extent_set_apart(struct pageheap *h, struct extent *e, bool apart)
 {
 	h->napart += (size_t)apart - e->apart;
 	e->apart = apart;
+}
+
+RARE void extent_outgrown(struct pageheap *h, struct extent *e)
+{
+	extent_count_small(h, e, false);
+	e->huge = true;
+	extent_set_apart(h, e, true);
+	extent_mend_later(h, e);
 }
 
 RARE void extent_mend(struct pageheap *h, struct extent *e)
@@ -205,8 +211,9 @@ RARE void extent_move(struct pageheap *h, struct extent *to, struct extent *from
 	h->stats.huge -= extent_is_huge(to);
 	to->huge = from->huge;
 	to->intact = from->intact;
+	extent_count_small(h, to, from->small);
 	extent_set_apart(h, to, from->apart);
-	mend_link(h, to);
+	extent_mend_later(h, to);
 	h->stats.huge += extent_is_huge(to);
 	from->moved = true;
 	h->stats.moved++;
@@ -218,6 +225,8 @@ void extent_gone(struct pageheap *h, struct extent *e)
 	h->stats.dirty -= e->ndirty - e->nmuzzy;
 	h->stats.muzzy -= e->nmuzzy;
 	h->stats.extents--;
+	atomic_fetch_sub_explicit(&extents_with_memory, 1, memory_order_relaxed);
+	extent_count_small(h, e, false);
 	h->stats.huge -= extent_is_huge(e);
 	h->stats.device -= e->source->recommit;
 	h->stats.pieces -= extent_punches(e) && !extent_is_huge(e);
@@ -325,7 +334,7 @@ void extent_settle(struct pageheap *h, struct extent *e)
 		bucket_link(h, e);
 	settle_dirty(h, e);
 	if (!whole && unlikely(e->huge && !e->intact))
-		mend_link(h, e);
+		extent_mend_later(h, e);
 }
 
 void extent_lift(struct pageheap *h, struct extent *e)

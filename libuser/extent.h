@@ -52,7 +52,7 @@ struct pageheap {
 	unsigned int nwindows;
 	struct window *windows[PAGEHEAP_WINDOWS];	/* the first is home */
 	struct extent *dirty_head, *dirty_tail;
-	struct extent *mend_head;	/* punched or torn extents that are full again */
+	struct extent *mend_head, *mend_tail;	/* extents to mend: full, and not huge */
 	size_t napart;			/* extents that are apart */
 	struct decay decay;		/* of dirty pages */
 	struct decay muzzy;		/* of muzzy ones; ms == 0: dirty ones go back by force */
@@ -70,10 +70,17 @@ struct pageheap {
 	uint32_t opener;		/* large class whose block opened the last extent */
 	struct limit_try *limit_try;	/* of the allocation under way: see limit.h */
 	size_t limit_noted;		/* pages of this heap in ash_limit.total */
+	unsigned int nsmall;		/* extents with memory that are small */
 	size_t nfree, nidle;		/* bits set in the windows' free maps, and in their idle maps */
 	struct bits nonempty;		/* bit set <=> bucket not empty */
 	struct extent *bucket[EXTENT_PAGES];	/* by longest free run; 0 unused */
 };
+
+/* From this much memory of all heaps on, huge pages are speed; before, likelier waste. */
+#define LARGE_EXTENTS	32u
+
+/* Sum of stats.extents of all heaps; relaxed, no lock. */
+extern _Atomic size_t extents_with_memory;
 
 /* Dirty pages that can go. */
 static inline size_t purgeable(const struct pageheap *h)
@@ -161,6 +168,12 @@ static inline bool extent_is_huge(const struct extent *e)
 	return e->intact;
 }
 
+static inline void extent_count_small(struct pageheap *h, struct extent *e, bool small)
+{
+	h->nsmall += (unsigned int)small - e->small;
+	e->small = small;
+}
+
 /* Pages resident for no other reason than that the extent is huge. */
 static inline unsigned int extent_untouched(const struct extent *e)
 {
@@ -182,16 +195,16 @@ void extent_set_apart(struct pageheap *h, struct extent *e, bool apart);
 /* It is one again, and all of it resident. */
 void extent_mend(struct pageheap *h, struct extent *e);
 
+/* It is small, and its heap no more: it is to be mended when it is full, as if it had been torn. */
+void extent_outgrown(struct pageheap *h, struct extent *e);
+
 /* The next extent to mend, off the list; NULL if there is none. */
 struct extent *extent_to_mend(struct pageheap *h);
 
-/* Back to that list if it still should be mended; not as the first, or others would never be. */
+/* To the end of that list, if it should be mended. */
 void extent_mend_later(struct pageheap *h, struct extent *e);
 
-/*
- * What mending may add to resident memory: less than punching takes. Fewer free pages than that
- * are no reason to tear an extent either.
- */
+/* What mending may add to resident memory: less than what an extent is torn for. */
 #define MEND_MOST_FREE	(EXTENT_PAGES / 16)
 
 /* Has it lost a huge page that its source can bring back? */

@@ -104,6 +104,19 @@ void os_thp(void *addr, size_t len, bool want)
 	madvise(addr, len, want ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 }
 
+#define THP_SETTINGS	"/sys/kernel/mm/transparent_hugepage/"
+
+/* Since Linux 6.8 each size has a setting of its own, which may be to do as the general one says. */
+bool os_thp_possible(void)
+{
+	char text[48];
+
+	if (os_read_file(THP_SETTINGS "enabled", text, sizeof(text)) <= 0 || !strstr(text, "[never]"))
+		return true;
+	return os_read_file(THP_SETTINGS "hugepages-2048kB/enabled", text, sizeof(text)) > 0 &&
+	       !strstr(text, "[inherit]") && !strstr(text, "[never]");
+}
+
 RARE bool os_policy(int *mode, uint64_t *nodes)
 {
 	unsigned long mask[1024 / (8 * sizeof(long))] = { 0 };

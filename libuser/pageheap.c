@@ -297,6 +297,7 @@ bool pageheaps_init(void)
 
 	numa_init();
 	limit_init();
+	supply_init();
 	for (uint64_t nodes = ash_numa.heaps; nodes; nodes &= nodes - 1) {
 		struct pageheap *h = meta_alloc_for_good(sizeof(*h));
 

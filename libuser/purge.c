@@ -63,7 +63,7 @@ static struct bits chosen(const struct extent *e, enum aim aim)
 /* Single pages of @e are to go: does its source have to be told first? */
 static bool set_apart(struct pageheap *h, struct batch *b, struct extent *e)
 {
-	if (!e->source->tear || !e->huge || e->apart || EXTENT_PAGES - e->nused <= MEND_MOST_FREE ||
+	if (!e->source->tear || !e->huge || e->apart ||
 	    h->napart >= APART_MAX / ash_npageheaps)
 		return false;
 	extent_set_apart(h, e, true);
@@ -304,10 +304,25 @@ RARE static noinline size_t punch(struct pageheap *h, struct batch *b)
 	return total;
 }
 
+/* What heaps made on small pages before they were large. */
+RARE static noinline void outgrow(struct pageheap *h)
+{
+	for (unsigned int i = 0; i < h->nwindows; i++) {
+		size_t extents = h->windows[i]->grown >> EXTENT_SHIFT;
+
+		for (size_t k = 0; k < extents && h->nsmall; k++) {
+			struct extent *e = window_extent(h->windows[i], k);
+
+			if (e->small)
+				extent_outgrown(h, e);
+		}
+	}
+}
+
 /*
- * Extents that were punched or torn and are in use again all over get their huge page back. One that
- * the source refuses, for a reference in passing or a child that shares it, is tried again
- * at a later look.
+ * Extents that were punched or torn and are in use again all over get their huge page back; those that
+ * are outgrown get one. One that the source refuses, for a reference in passing or a child that
+ * shares it, is tried again at a later look.
  */
 RARE static noinline void mend(struct pageheap *h, unsigned int most)
 {
@@ -328,7 +343,7 @@ RARE static noinline void mend(struct pageheap *h, unsigned int most)
 		lock_take(&h->lock);
 		if (!whole)
 			refused[n++] = e;
-		else if (e->state == EXTENT_LIVE)
+		else if (e->state == EXTENT_LIVE && extent_is_torn(e) && !e->moved)
 			extent_mend(h, e);
 	}
 	while (n)
@@ -447,6 +462,9 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 			h->muzzy.late = 0;
 		total += gone;
 	}
+	if (unlikely(h->nsmall) &&
+	    atomic_load_explicit(&extents_with_memory, memory_order_relaxed) > LARGE_EXTENTS)
+		outgrow(h);
 	if (unlikely(h->mend_head) && scope != PURGE_ALL)
 		mend(h, scope == PURGE_DECAY_BATCH ? 1 : MEND_BATCH);
 	limit_note(h);

@@ -7,9 +7,6 @@
 #include "os.h"
 #include "source_dev.h"
 
-/* Below this much heap a huge page is likelier to be waste than speed. */
-#define THP_AUTO_EXTENTS	32
-
 /* Extents at a time that a window is extended by, so that maps grow rarely. */
 #define SMALL_START_EXTENTS	1
 
@@ -48,15 +45,28 @@ static size_t map_find(const struct window *w, const uint64_t *map, size_t end, 
 
 /* --- memory ------------------------------------------------------------------------------- */
 
-static bool want_huge(const struct pageheap *h)
+static enum conf_thp policy;
+
+/*
+ * Where the system's setting is never, extents are small from the start: that one is huge is a reason
+ * not to give single pages of it back.
+ */
+void supply_init(void)
 {
-	switch (conf.thp) {
+	policy = (enum conf_thp)conf.thp;
+	if (policy == THP_AUTO && !os_thp_possible())
+		policy = THP_NEVER;
+}
+
+static bool want_huge(void)
+{
+	switch (policy) {
 	case THP_ALWAYS:
 		return true;
 	case THP_NEVER:
 		return false;
 	default:
-		return h->stats.extents >= THP_AUTO_EXTENTS;
+		return atomic_load_explicit(&extents_with_memory, memory_order_relaxed) >= LARGE_EXTENTS;
 	}
 }
 
@@ -79,7 +89,7 @@ static const struct source *choose_source(struct pageheap *h, const struct exten
 	return &source_anon;
 }
 
-static void extent_has_memory(struct pageheap *h, struct extent *e, const struct source *s,
+static inline void extent_has_memory(struct pageheap *h, struct extent *e, const struct source *s,
 			      bool huge)
 {
 	if (e->state == EXTENT_RETAINED)
@@ -87,7 +97,11 @@ static void extent_has_memory(struct pageheap *h, struct extent *e, const struct
 	e->state = EXTENT_LIVE;
 	e->source = s;
 	e->huge = e->intact = huge;
+	/* Of a block of 1 GB that finds the heap empty no more than that: who knows whether it is touched. */
+	if (!huge && h->nsmall < LARGE_EXTENTS)
+		extent_count_small(h, e, s->tear && policy == THP_AUTO);
 	h->stats.extents++;
+	atomic_fetch_add_explicit(&extents_with_memory, 1, memory_order_relaxed);
 	h->stats.huge += huge;
 	h->stats.untouched += extent_untouched(e);
 	h->stats.device += s == &source_device;
@@ -98,7 +112,7 @@ static bool commit_alike(struct pageheap *h, struct extent *e, size_t n)
 {
 	const struct source *s = e->source ? e->source : choose_source(h, e);
 	struct window *w = extent_window(e);
-	bool huge = s == &source_device || want_huge(h);
+	bool huge = s == &source_device || want_huge();
 	char *addr = extent_addr(e);
 	size_t done = n, room = 0;
 
@@ -128,7 +142,7 @@ static bool commit_alike(struct pageheap *h, struct extent *e, size_t n)
 	h->stats.fallbacks += n - done;
 	/* At the system's limit a touch of anonymous memory would be the OOM killer's business. */
 	for (; done < n && limit_system_grants(EXTENT_SIZE); done++) {
-		huge = want_huge(h);
+		huge = want_huge();
 		if (!source_anon.commit(addr + (done << EXTENT_SHIFT), EXTENT_SIZE, 0, h->node, huge))
 			break;
 		extent_has_memory(h, e + done, &source_anon, huge);

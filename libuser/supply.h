@@ -4,12 +4,15 @@
  * window, then another window; and how they get memory, from the device or as anonymous pages,
  * huge or not.
  *
- * Every function here is called under the heap's lock.
+ * Every function here but supply_init() is called under the heap's lock.
  */
 #ifndef ASHLAR_SUPPLY_H
 #define ASHLAR_SUPPLY_H
 
 #include "extent.h"
+
+/* Whether extents of anonymous memory may be huge, by option thp and the system's setting; once. */
+void supply_init(void);
 
 /*
  * @n wholly free consecutive extents with memory, the first a multiple of @align extents: dirty

@@ -59,6 +59,7 @@ struct extent {
 	bool moved;		/* in use, but its memory is another extent's now: it has none */
 	bool intact;		/* huge, and no page of it was given back since */
 	bool apart;		/* not intact, and its source was told: a mapping of its own */
+	bool small;		/* not huge, because its heap was small then: see supply.c */
 	bool in_free, in_idle;	/* its bits in the window's maps */
 };
 

@@ -2,10 +2,12 @@
 /*
  * A server's day, compressed: requests of a few dozen blocks that die together,
  * sessions that live for thousands of requests, a cache with random eviction,
- * and a table that only grows. Load rises and falls four times.
+ * and a table that only grows. Load rises and falls four times. "large" is a server with
+ * four times as many sessions and as large a cache: some 300 MB.
  */
 #include "pattern.h"
 
+#define LARGE		4
 #define SESSIONS	20000
 #define CACHE		30000
 #define OPEN		32
@@ -15,9 +17,10 @@ struct session {
 	size_t state_size;
 };
 
-static struct session session[SESSIONS];
-static struct { char *p; size_t size; } cache[CACHE];
+static struct session session[LARGE * SESSIONS];
+static struct { char *p; size_t size; } cache[LARGE * CACHE];
 static struct entry { struct entry *next; uint64_t key; } *table;
+static int sessions = SESSIONS, cached = CACHE;
 static uint64_t seed = 1, sum;
 
 static void renew(struct session *s)
@@ -69,7 +72,7 @@ static void request(int active)
 	if (!(rng_next(&seed) % 4))
 		renew(&session[rng_next(&seed) % active]);
 	if (!(rng_next(&seed) % 4))
-		replace(rng_next(&seed) % CACHE);
+		replace(rng_next(&seed) % cached);
 	if (!(rng_next(&seed) % 16)) {
 		struct entry *e = malloc(sizeof(*e));
 
@@ -87,15 +90,19 @@ int main(int argc, char **argv)
 {
 	long n = work(argc, argv, 1600000);
 
+	if (argc > 2 && !strcmp(argv[2], "large")) {
+		sessions *= LARGE;
+		cached *= LARGE;
+	}
 	for (long k = 0; k < n; k++) {
 		/* up to all sessions, down to a twentieth, four times */
 		long phase = k * 8 % (2 * n);
 		long load = phase < n ? phase : 2 * n - phase;
-		int active = SESSIONS / 20 + load * (SESSIONS - SESSIONS / 20) / n;
+		int active = sessions / 20 + load * (sessions - sessions / 20) / n;
 
 		request(active);
-		if (phase >= n && active < SESSIONS)
-			end(&session[active + rng_next(&seed) % (SESSIONS - active)]);
+		if (phase >= n && active < sessions)
+			end(&session[active + rng_next(&seed) % (sessions - active)]);
 	}
 	print_sum(sum);
 }

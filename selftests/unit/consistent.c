@@ -20,7 +20,7 @@ static bool extent_consistent(struct window *w, struct extent *e)
 		if (e->used.w[i] & e->dirty.w[i] || e->muzzy.w[i] & ~e->dirty.w[i])
 			return false;
 	}
-	if (e->apart && (e->intact || !e->huge))
+	if ((e->apart && (e->intact || !e->huge)) || (e->small && (e->huge || e->state != EXTENT_LIVE)))
 		return false;
 	return used == e->nused && dirty == e->ndirty &&
 	       bits_count_range(&e->muzzy, 0, EXTENT_PAGES) == e->nmuzzy &&
@@ -32,7 +32,7 @@ static bool extent_consistent(struct window *w, struct extent *e)
 
 bool pageheap_consistent(struct pageheap *h)
 {
-	size_t active = 0, dirty = 0, untouched = 0, stuck = 0, apart = 0;
+	size_t active = 0, dirty = 0, untouched = 0, stuck = 0, apart = 0, huge = 0, small = 0;
 	bool ok = true;
 
 	lock_take(&h->lock);
@@ -45,11 +45,14 @@ bool pageheap_consistent(struct pageheap *h)
 			dirty += e->ndirty;
 			stuck += e->nused && !e->on_dirty ? e->ndirty - e->nmuzzy : 0;
 			apart += e->apart;
+			huge += e->state == EXTENT_LIVE && extent_is_huge(e);
+			small += e->small;
 			untouched += e->state == EXTENT_LIVE ? extent_untouched(e) : 0;
 		}
 	}
 	ok &= active == h->stats.active && dirty == h->stats.dirty + h->stats.muzzy &&
-	      untouched == h->stats.untouched && apart == h->napart && stuck == h->stats.stuck;
+	      untouched == h->stats.untouched && apart == h->napart && stuck == h->stats.stuck &&
+	      huge == h->stats.huge && small == h->nsmall;
 	lock_drop(&h->lock);
 	return ok;
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "limit.h"
+#include "supply.h"
 #include "source_dev.h"
 #include "thread.h"
 
@@ -21,6 +22,12 @@ bool __wrap_os_commit(void *addr, size_t len);
 bool __wrap_os_commit(void *addr, size_t len)
 {
 	return !fake.os_fails && __real_os_commit(addr, len);
+}
+
+bool __wrap_os_thp_possible(void);
+bool __wrap_os_thp_possible(void)
+{
+	return !fake.thp_never;
 }
 
 uint64_t __wrap_os_now_ms(void);
@@ -295,6 +302,7 @@ void fake_start(const char *options)
 	cr_assert(thread_ready());
 	cr_assert_eq(conf_parse(options, "test"), 0);
 	limit_init();
+	supply_init();
 	for (unsigned int i = 0; i < ash_npageheaps; i++)
 		pageheap_set_decay(ash_pageheaps[i], conf.dirty_decay_ms);
 	for (unsigned int i = 0; i < ash_npageheaps; i++)

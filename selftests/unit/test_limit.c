@@ -7,6 +7,7 @@
 #include "arenas.h"
 #include "limit.h"
 #include "pressure.h"
+#include "supply.h"
 
 static struct pageheap *heap;
 
@@ -95,6 +96,7 @@ Test(limit, huge_pages_count_whole)
 	struct pageheap_stats s;
 
 	conf.thp = THP_ALWAYS;
+	supply_init();
 	pressure_set_hard(16 * MB);
 	for (int i = 0; i < 4; i++)
 		cr_assert_not_null(pageheap_alloc_huge(heap, 300, EXTENT_SIZE, NULL));

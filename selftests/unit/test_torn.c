@@ -77,16 +77,20 @@ Test(torn, is_said_once_and_before_pages_go)
 	right();
 }
 
-/* It would be mended at once. */
-Test(torn, few_pages_are_no_reason)
+/* A huge page is worth more. */
+Test(torn, less_than_a_fifth_is_no_reason)
 {
-	release(0, EXTENT_PAGES / 16, 1);
+	size_t least = EXTENT_PAGES / 5;
+
+	release(0, least - 1, 1);
 	purge_heap(heap, fake.now, PURGE_DECAY);
-	cr_assert(fake.tears == 0 && fake.mends == 0 && stats().dirty == 0);
-	cr_assert_eq(stats().huge, EXTENTS);
-	release(EXTENT_PAGES / 16, 1, 1);
+	cr_assert(fake.tears == 0 && fake.purges == 0 && stats().huge == EXTENTS);
+	cr_assert(stats().dirty == least - 1 && stats().stuck == least - 1, "and decay does not try again");
+	right();
+	release(least - 1, 1, 1);
 	purge_heap(heap, fake.now, PURGE_DECAY);
-	cr_assert_eq(fake.tears, 1);
+	cr_assert(fake.tears == 1 && stats().huge == EXTENTS - 1);
+	cr_assert(stats().dirty == 0 && stats().stuck == 0);
 	right();
 }
 
