@@ -33,15 +33,26 @@ static size_t size_in(const struct range *r)
 				r->from + (size_t)(share * (double)(r->to - r->from));
 }
 
+__attribute__((weak)) int ashlar_ctl(const char *name, void *old, size_t *old_len, void *new,
+				     size_t new_len);
+
+/*
+ * As the kernel counts what is mapped. Of an extent of the device that gave pages back that is what was
+ * touched since, so that the library has a say as well.
+ */
 static double resident(void)
 {
+	size_t counted = 0, len = sizeof(counted);
 	unsigned long all, pages;
 	FILE *f = fopen("/proc/self/statm", "r");
 
 	if (!f || fscanf(f, "%lu %lu", &all, &pages) != 2)
 		err(1, "/proc/self/statm");
 	fclose(f);
-	return (double)pages * (double)sysconf(_SC_PAGESIZE);
+	if (ashlar_ctl && (ashlar_ctl("epoch", NULL, NULL, &(uint64_t){ 1 }, sizeof(uint64_t)) ||
+			   ashlar_ctl("stats.resident", &counted, &len, NULL, 0)))
+		errx(1, "no stats.resident");
+	return fmax((double)pages * (double)sysconf(_SC_PAGESIZE), (double)counted);
 }
 
 /* As a server that has little to do: 4 MB each 50 ms. */
