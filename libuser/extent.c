@@ -35,73 +35,89 @@ static void bucket_unlink(struct pageheap *h, struct extent *e)
 
 /* --- extents that are used in part and hold dirty pages, oldest first ---------------- */
 
-static void dirty_link(struct pageheap *h, struct extent *e)
+static struct extent_queue *queue_of(struct pageheap *h, const struct extent *e)
 {
-	if (e->on_dirty)
-		return;
-	e->on_dirty = true;
-	e->dnext = NULL;
-	e->dprev = h->dirty_tail;
-	if (h->dirty_tail)
-		h->dirty_tail->dnext = e;
-	else
-		h->dirty_head = e;
-	h->dirty_tail = e;
+	return e->list == LIST_DIRTY ? &h->dirty : &h->held;
 }
 
 static void dirty_unlink(struct pageheap *h, struct extent *e)
 {
-	if (!e->on_dirty)
+	struct extent_queue *q = queue_of(h, e);
+
+	if (e->list == LIST_NONE)
 		return;
-	e->on_dirty = false;
+	e->list = LIST_NONE;
 	if (e->dnext)
 		e->dnext->dprev = e->dprev;
 	else
-		h->dirty_tail = e->dprev;
+		q->tail = e->dprev;
 	if (e->dprev)
 		e->dprev->dnext = e->dnext;
 	else
-		h->dirty_head = e->dnext;
+		q->head = e->dnext;
+}
+
+static void dirty_link(struct pageheap *h, struct extent *e, enum extent_list list)
+{
+	struct extent_queue *q;
+
+	if (e->list == list)
+		return;
+	dirty_unlink(h, e);
+	e->list = list;
+	q = queue_of(h, e);
+	e->dnext = NULL;
+	e->dprev = q->tail;
+	if (q->tail)
+		q->tail->dnext = e;
+	else
+		q->head = e;
+	q->tail = e;
 }
 
 /*
- * May its dirty pages be purged while it is in use? To do so costs an extent its huge page, and on the
- * device a copy of what stays, so that a fifth of it has to be free. A sixteenth cost a server
- * with coming and going load nearly all of them and saved nothing: torn-extents.md.
+ * Do its dirty pages go, while it is in use, because time has passed? That costs an extent its huge page, and
+ * on the device a copy of what stays, so that a fifth of it has to be free. A sixteenth cost a
+ * server with coming and going load nearly all of them, and saved nothing: decisions/packing.md. Pages
+ * that were purged lazily are gone as far as we are concerned.
  */
 #define TEAR_LEAST	(EXTENT_PAGES / 5)
 
 static bool purges_pages(const struct extent *e)
 {
-	if (e->intact && EXTENT_PAGES - e->nused < TEAR_LEAST)
+	if (e->intact && !e->nmuzzy && EXTENT_PAGES - e->nused < TEAR_LEAST)
 		return false;
 	return e->source->purge_unit == PAGE_SIZE || e->source->punch;
 }
 
-static noinline void settle_stuck(struct pageheap *h, struct extent *e, bool goes)
+static noinline void settle_stuck(struct pageheap *h, struct extent *e, bool stays)
 {
-	uint16_t stuck = e->nused && !goes ? (uint16_t)(e->ndirty - e->nmuzzy) : 0;
+	uint16_t stuck = stays ? (uint16_t)(e->ndirty - e->nmuzzy) : 0;
+	uint16_t held = e->list == LIST_HELD ? stuck : 0;
 
 	h->stats.stuck += (size_t)stuck - e->stuck;
+	h->held_pages += (size_t)held - e->held;
 	e->stuck = stuck;
+	e->held = held;
 }
 
-/* Is it on the list, or counted as stuck? */
+/* Which list is it on, and is it counted as stuck? */
 static void settle_dirty(struct pageheap *h, struct extent *e)
 {
-	if (e->ndirty | e->on_dirty) {
-		bool goes = purges_pages(e);
+	/* Most have none. */
+	if (e->ndirty | e->list | e->stuck) {
+		bool dirty = e->nused && e->ndirty, goes = dirty && purges_pages(e);
 
-		if (e->nused && e->ndirty && goes)
-			dirty_link(h, e);
+		if (goes)
+			dirty_link(h, e, LIST_DIRTY);
+		else if (dirty && e->source->tear)
+			dirty_link(h, e, LIST_HELD);
 		else
 			dirty_unlink(h, e);
-		if (unlikely(!goes || e->stuck))
-			settle_stuck(h, e, goes);
-	} else if (unlikely(e->stuck)) {
-		settle_stuck(h, e, true);
+		if (unlikely((dirty && !goes) || e->stuck))
+			settle_stuck(h, e, dirty && !goes);
 	}
-	atomic_store_explicit(&h->purgeable_seen, purgeable(h), memory_order_relaxed);
+	atomic_store_explicit(&h->purgeable_seen, purgeable_by_force(h), memory_order_relaxed);
 }
 
 /* --- extents that were punched, torn or outgrown, and are nearly full ---------------------------- */
@@ -158,7 +174,7 @@ void extent_set_apart(struct pageheap *h, struct extent *e, bool apart)
 RARE void extent_outgrown(struct pageheap *h, struct extent *e)
 {
 	extent_count_small(h, e, false);
-	e->huge = true;
+	e->huge = e->outgrown = true;
 	extent_set_apart(h, e, true);
 	extent_mend_later(h, e);
 }
@@ -166,6 +182,7 @@ RARE void extent_outgrown(struct pageheap *h, struct extent *e)
 RARE void extent_mend(struct pageheap *h, struct extent *e)
 {
 	e->intact = true;
+	e->outgrown = false;
 	extent_set_apart(h, e, false);
 	h->stats.huge++;
 	if (extent_punches(e)) {
@@ -211,11 +228,14 @@ RARE void extent_move(struct pageheap *h, struct extent *to, struct extent *from
 	h->stats.huge -= extent_is_huge(to);
 	to->huge = from->huge;
 	to->intact = from->intact;
+	to->outgrown = from->outgrown;
+	to->mending = false;
 	extent_count_small(h, to, from->small);
 	extent_set_apart(h, to, from->apart);
 	extent_mend_later(h, to);
 	h->stats.huge += extent_is_huge(to);
 	from->moved = true;
+	from->mending = false;
 	h->stats.moved++;
 }
 
@@ -235,6 +255,12 @@ void extent_gone(struct pageheap *h, struct extent *e)
 	bits_clear_range(&e->muzzy, 0, EXTENT_PAGES);
 	e->ndirty = e->nmuzzy = 0;
 	e->state = EXTENT_RETAINED;
+	e->mending = false;
+	/* Its mapping is as it was at first: nobody knows how much will be touched of what comes back. */
+	if (e->outgrown) {
+		e->outgrown = e->huge = false;
+		extent_set_apart(h, e, false);
+	}
 }
 
 void extent_active(struct pageheap *h)

@@ -19,7 +19,7 @@
 struct pageheap_stats {
 	size_t active;		/* used by spans, kept ones not in what pageheap_stats() says */
 	size_t dirty;		/* free, may hold anything, muzzy ones not among them */
-	size_t stuck;		/* of those, in extents that are too full to give pages back */
+	size_t stuck;		/* of those, in extents that are too full for that to be worth their huge page */
 	size_t muzzy;		/* free, purged lazily: the kernel may have taken them */
 	size_t untouched;	/* neither, but resident: the rest of huge extents */
 	size_t extents;		/* extents with memory */
@@ -38,6 +38,10 @@ struct pageheap_stats {
 
 struct limit_try;
 
+struct extent_queue {
+	struct extent *head, *tail;
+};
+
 struct pageheap {
 	struct lock lock;
 	/*
@@ -51,7 +55,9 @@ struct pageheap {
 	/* All below guarded by lock. */
 	unsigned int nwindows;
 	struct window *windows[PAGEHEAP_WINDOWS];	/* the first is home */
-	struct extent *dirty_head, *dirty_tail;
+	struct extent_queue dirty, held;	/* extents with dirty pages, by enum extent_list */
+	size_t held_pages;		/* dirty pages of those that are held */
+	size_t copied;			/* pages that punching left in place, and copied, since start */
 	struct extent *mend_head, *mend_tail;	/* extents to mend: full, and not huge */
 	size_t napart;			/* extents that are apart */
 	struct decay decay;		/* of dirty pages */
@@ -62,7 +68,7 @@ struct pageheap {
 	size_t used_most;		/* pages used at once, without kept ones, since a caller looked last */
 	size_t breath;			/* pages, see purge.c */
 	_Atomic size_t active_seen;	/* stats.active, for those without the lock */
-	_Atomic size_t purgeable_seen;	/* purgeable() of this heap, likewise, when an extent was settled last */
+	_Atomic size_t purgeable_seen;	/* purgeable_by_force() of this heap, likewise, when an extent was settled last */
 	uint32_t kept[KEPT_LISTS];	/* lists of kept spans: see kept.h */
 	size_t kept_pages, kept_most;
 	/* Pages of the home window set aside for blocks of one large class, of those kept: see kept.h. */
@@ -71,6 +77,7 @@ struct pageheap {
 	struct limit_try *limit_try;	/* of the allocation under way: see limit.h */
 	size_t limit_noted;		/* pages of this heap in ash_limit.total */
 	unsigned int nsmall;		/* extents with memory that are small */
+	bool large;			/* an extent was made when there were LARGE_EXTENTS */
 	size_t nfree, nidle;		/* bits set in the windows' free maps, and in their idle maps */
 	struct bits nonempty;		/* bit set <=> bucket not empty */
 	struct extent *bucket[EXTENT_PAGES];	/* by longest free run; 0 unused */
@@ -86,6 +93,12 @@ extern _Atomic size_t extents_with_memory;
 static inline size_t purgeable(const struct pageheap *h)
 {
 	return h->stats.dirty - h->stats.stuck;
+}
+
+/* The same where a limit or a caller is the reason, and not time. */
+static inline size_t purgeable_by_force(const struct pageheap *h)
+{
+	return purgeable(h) + h->held_pages;
 }
 
 /* Of what is kept, the pages that are dirty: those set aside are not. */

@@ -94,7 +94,7 @@ RARE bool limit_grants_slow(struct pageheap *h, size_t pages)
 	limit_note(h);
 	then = total() + pages;
 	try->soft = then > load(&ash_limit.soft) && !try->n &&
-		    purgeable(h) + kept_dirty(h) >= LIMIT_WORTH;
+		    purgeable_by_force(h) + kept_dirty(h) >= LIMIT_WORTH;
 	try->hard = then > load(&ash_limit.hard);
 	if (try->soft || try->hard)
 		return false;

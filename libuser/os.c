@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
@@ -110,11 +111,25 @@ void os_thp(void *addr, size_t len, bool want)
 bool os_thp_possible(void)
 {
 	char text[48];
+	ssize_t len = os_read_file(THP_SETTINGS "enabled", text, sizeof(text));
 
-	if (os_read_file(THP_SETTINGS "enabled", text, sizeof(text)) <= 0 || !strstr(text, "[never]"))
+	if (len == -ENOENT) {
+		int fd = os_open("/sys/kernel/mm", O_RDONLY);
+
+		/* A kernel without them, or no /sys? */
+		if (fd >= 0)
+			os_close(fd);
+		return fd < 0;
+	}
+	if (len <= 0 || !strstr(text, "[never]"))
 		return true;
 	return os_read_file(THP_SETTINGS "hugepages-2048kB/enabled", text, sizeof(text)) > 0 &&
 	       !strstr(text, "[inherit]") && !strstr(text, "[never]");
+}
+
+RARE bool os_thp_disabled(void)
+{
+	return prctl(PR_GET_THP_DISABLE, 0L, 0L, 0L, 0L) == 1;
 }
 
 RARE bool os_policy(int *mode, uint64_t *nodes)

@@ -48,6 +48,9 @@ void os_thp(void *addr, size_t len, bool want);
 /* May there be huge pages of 2 MB for those who ask, by the system's setting? Yes if it cannot be read. */
 bool os_thp_possible(void);
 
+/* Has this process been told to have none (PR_SET_THP_DISABLE)? */
+bool os_thp_disabled(void);
+
 /* Prefer @node for what is first touched in [addr, addr+len). */
 bool os_prefer_node(void *addr, size_t len, unsigned int node);
 

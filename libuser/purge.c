@@ -28,6 +28,12 @@ struct batch {
 	struct bits holes, dirty;
 };
 
+/*
+ * When so many pages were copied, a caller of malloc punches no further extent: of that one it copies four
+ * fifths at the most, which together are no more than one extent.
+ */
+#define COPIED_MOST	(EXTENT_PAGES / 5)
+
 /* Extents in a row that the source may refuse to punch. */
 #define PUNCH_TRIES	8u
 
@@ -133,7 +139,7 @@ static void gather_holes(struct pageheap *h, struct batch *b, struct extent *e)
 /* The oldest that can be punched. */
 static bool gather_punched(struct pageheap *h, struct batch *b)
 {
-	for (struct extent *e = h->dirty_head; e; e = e->dnext) {
+	for (struct extent *e = h->dirty.head; e; e = e->dnext) {
 		if (extent_punches(e) && concerned(e, b->aim)) {
 			gather_holes(h, b, e);
 			return true;
@@ -148,12 +154,12 @@ static bool has_room(const struct batch *b)
 	return b->n + b->ntears < PURGE_BATCH;
 }
 
-/* Dirty runs of extents in use, oldest first; or the holes of one. */
-static void gather_pages(struct pageheap *h, struct batch *b, size_t want)
+/* Dirty runs of extents in use, from @e on, oldest first; or the holes of one. */
+static void gather_pages(struct pageheap *h, struct batch *b, size_t want, struct extent *e)
 {
-	struct extent *e, *next;
+	struct extent *next;
 
-	for (e = h->dirty_head; e && has_room(b) && b->pages < want; e = next) {
+	for (; e && has_room(b) && b->pages < want; e = next) {
 		struct bits pages;
 		bool tears;
 
@@ -274,6 +280,7 @@ static size_t finish_holes(struct pageheap *h, struct batch *b, bool gone)
 		extent_unuse(h, e, first, n);
 	if (gone) {
 		h->stats.purged += total;
+		h->copied += extent_is_huge(e) ? EXTENT_PAGES - total : 0;
 		extent_tear(h, e);
 		extent_clean(h, e, &b->holes);
 	} else {
@@ -304,7 +311,7 @@ RARE static noinline size_t punch(struct pageheap *h, struct batch *b)
 	return total;
 }
 
-/* What heaps made on small pages before they were large. */
+/* What was made on small pages before the process was large: it lies where windows begin. */
 RARE static noinline void outgrow(struct pageheap *h)
 {
 	for (unsigned int i = 0; i < h->nwindows; i++) {
@@ -338,13 +345,15 @@ RARE static noinline void mend(struct pageheap *h, unsigned int most)
 			continue;
 		}
 		/* Pages come and go meanwhile; the extent stays, with purge_lock held, unless it moved. */
+		e->mending = !e->moved;
 		lock_drop(&h->lock);
 		whole = e->source->mend(extent_addr(e), EXTENT_SIZE);
 		lock_take(&h->lock);
 		if (!whole)
 			refused[n++] = e;
-		else if (e->state == EXTENT_LIVE && extent_is_torn(e) && !e->moved)
+		else if (e->mending)
 			extent_mend(h, e);
+		e->mending = false;
 	}
 	while (n)
 		extent_mend_later(h, refused[--n]);
@@ -354,7 +363,7 @@ RARE static noinline void mend(struct pageheap *h, unsigned int most)
  * One batch of at most @want pages, with the lock held but for the system calls. Returns how
  * many pages of the kind that @aim is about are left less: the rest of a huge page does not count.
  */
-static size_t purge_batch(struct pageheap *h, size_t want, enum aim aim)
+static size_t purge_batch(struct pageheap *h, size_t want, enum aim aim, bool by_force)
 {
 	struct batch b = { .n = 0, .aim = aim };
 	enum outcome out[PURGE_BATCH];
@@ -362,7 +371,9 @@ static size_t purge_batch(struct pageheap *h, size_t want, enum aim aim)
 
 	gather_whole(h, &b, want);
 	if (b.pages < want)
-		gather_pages(h, &b, want);
+		gather_pages(h, &b, want, h->dirty.head);
+	if (by_force && b.pages < want && !b.punched)
+		gather_pages(h, &b, want, h->held.head);
 	if (!b.n && !b.punched)
 		return 0;
 	h->stats.purges++;
@@ -385,19 +396,24 @@ static size_t purge_batch(struct pageheap *h, size_t want, enum aim aim)
 }
 
 /* As many batches as it takes, or as one caller may pay for, until at most @limit pages of a kind are left. */
-static size_t purge_down(struct pageheap *h, size_t limit, enum aim aim, enum purge_scope scope)
+static size_t purge_down(struct pageheap *h, size_t limit, enum aim aim, enum purge_scope scope, bool by_force)
 {
-	size_t total = 0, left, gone, punched = h->stats.punched;
+	size_t total = 0, gone, copied = h->copied;
 	unsigned int batches = 0;
 
-	while ((left = aim == TAKE_MUZZY ? h->stats.muzzy : purgeable(h)) > limit) {
-		gone = purge_batch(h, left - limit, aim);
+	for (;;) {
+		size_t left = aim == TAKE_MUZZY ? h->stats.muzzy :
+			      by_force ? purgeable_by_force(h) : purgeable(h);
+
+		if (left <= limit)
+			break;
+		gone = purge_batch(h, left - limit, aim, by_force);
 		total += gone;
 		if (!gone)
 			break;
-		/* An extent that is copied is as much as a caller of malloc may have to pay for. */
+		/* Copies of an extent's pages are as much as a caller of malloc may have to pay for. */
 		if (scope == PURGE_DECAY_BATCH &&
-		    (++batches == PURGE_BATCHES || h->stats.punched != punched))
+		    (++batches == PURGE_BATCHES || h->copied - copied >= COPIED_MOST))
 			break;
 	}
 	return total;
@@ -443,7 +459,7 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 	else if (dirty > limit)
 		kept_flush(h);
 	lazy = h->stats.muzzy;
-	total = purge_down(h, limit, aim, scope);
+	total = purge_down(h, limit, aim, scope, limit != keep);
 	/* What is taken by force may have been either. */
 	lazy = aim == TAKE_ALL ? min(total, lazy - min(lazy, h->stats.muzzy)) : 0;
 	decay_gone(&h->decay, total - lazy);
@@ -455,7 +471,7 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 	if (scope != PURGE_ALL)
 		muzzy = decay_limit(&h->muzzy, now, h->stats.muzzy);
 	if (h->stats.muzzy > muzzy && (!total || scope != PURGE_DECAY_BATCH)) {
-		size_t gone = purge_down(h, muzzy, TAKE_MUZZY, scope);
+		size_t gone = purge_down(h, muzzy, TAKE_MUZZY, scope, false);
 
 		decay_gone(&h->muzzy, gone);
 		if (!gone)

@@ -53,7 +53,7 @@ static void totals(struct metrics *m, const char *opts)
 	ONE(GAUGE, "dirty_bytes", t.s.dirty, "Bytes in free pages that decay will give back.");
 	ONE(GAUGE, "muzzy_bytes", t.s.muzzy, "Bytes in free pages that the kernel may take.");
 	ONE(GAUGE, "lazy_bytes", t.s.lazy, "Bytes of the device purged lazily and not yet taken.");
-	ONE(GAUGE, "pinned_bytes", t.occupancy.pinned, "Dirty bytes that stay until their extent is free.");
+	ONE(GAUGE, "pinned_bytes", t.occupancy.pinned, "Dirty bytes in extents of which less than a fifth is free: decay leaves them.");
 	ONE(GAUGE, "metadata_bytes", t.s.metadata, "Bytes of the allocator's own records.");
 	ONE(GAUGE, "resident_bytes", t.s.resident, "Bytes of the heap and its records in RAM.");
 	ONE(GAUGE, "mapped_bytes", t.s.mapped, "Bytes in extents with memory.");

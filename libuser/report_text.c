@@ -71,7 +71,7 @@ static void print_totals(struct sink *out, const char *opts)
 	total(out, "cached", s->cached, "bytes free in thread caches and depots");
 	total(out, "active", s->active, "bytes in pages in use");
 	total(out, "dirty", s->dirty, "bytes in free pages that decay will give back");
-	total(out, "  pinned", t.occupancy.pinned, "not before their extent is free");
+	total(out, "  pinned", t.occupancy.pinned, "in extents too full to lose their huge page for it");
 	total(out, "muzzy", s->muzzy, "bytes in free pages that the kernel may take");
 	total(out, "  lazy", s->lazy, "of the device, and not yet taken");
 	total(out, "metadata", s->metadata, "bytes of our own records");

@@ -316,6 +316,7 @@ static void describe(const struct window *w, size_t i, struct stats_extent *out)
 		.used = e->nused,
 		.dirty = e->ndirty - e->nmuzzy,
 		.muzzy = e->nmuzzy,
+		.stuck = e->stuck,
 		.huge = e->intact,
 	};
 }
@@ -351,8 +352,7 @@ static void add_occupancy(const struct stats_extent *e, void *arg)
 	if (e->state != EXTENT_LIVE || (o->node != STATS_ALL && o->node != e->node))
 		return;
 	o->out->extents[(e->used * 10 + EXTENT_PAGES - 1) / EXTENT_PAGES]++;
-	if (e->used && e->source && e->source->purge_unit == EXTENT_SIZE)
-		o->out->pinned += (size_t)(e->dirty + e->muzzy) << PAGE_SHIFT;
+	o->out->pinned += (size_t)e->stuck << PAGE_SHIFT;
 }
 
 void stats_occupancy(unsigned int node, struct stats_occupancy *out)

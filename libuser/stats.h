@@ -93,6 +93,7 @@ struct stats_extent {
 	enum extent_state state;
 	const struct source *source;	/* NULL: none yet */
 	unsigned int used, dirty, muzzy;
+	unsigned int stuck;		/* of the dirty ones, those that time alone does not give back */
 	bool huge;			/* on huge pages, or meant to be */
 };
 
@@ -103,7 +104,7 @@ void stats_for_extents(void (*fn)(const struct stats_extent *e, void *arg), void
 struct stats_occupancy {
 	/* [0]: nothing used; [i]: more than (i - 1) / 10 of the pages and up to i / 10. */
 	size_t extents[11];
-	/* Bytes free and dirty that cannot go back before their extent is empty: the device's. */
+	/* Bytes free and dirty in extents of which less than a fifth is free: their huge page is worth more. */
 	size_t pinned;
 };
 

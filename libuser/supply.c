@@ -45,29 +45,35 @@ static size_t map_find(const struct window *w, const uint64_t *map, size_t end, 
 
 /* --- memory ------------------------------------------------------------------------------- */
 
-static enum conf_thp policy;
+static _Atomic uint8_t policy;	/* enum conf_thp */
 
 /*
- * Where the system's setting is never, extents are small from the start: that one is huge is a reason
- * not to give single pages of it back.
+ * Where there are no huge pages, extents are small from the start: that one is huge is a reason not to give
+ * single pages of it back. The process may have been told so later on, by itself.
  */
 void supply_init(void)
 {
-	policy = (enum conf_thp)conf.thp;
-	if (policy == THP_AUTO && !os_thp_possible())
-		policy = THP_NEVER;
+	policy = (uint8_t)(conf.thp == THP_AUTO && !os_thp_possible() ? THP_NEVER : conf.thp);
 }
 
-static bool want_huge(void)
+RARE static noinline bool become_large(struct pageheap *h)
 {
-	switch (policy) {
-	case THP_ALWAYS:
+	h->large = true;
+	if (!os_thp_disabled())
 		return true;
-	case THP_NEVER:
+	atomic_store_explicit(&policy, THP_NEVER, memory_order_relaxed);
+	return false;
+}
+
+static inline bool want_huge(struct pageheap *h)
+{
+	uint8_t p = atomic_load_explicit(&policy, memory_order_relaxed);
+
+	if (p != THP_AUTO)
+		return p == THP_ALWAYS;
+	if (atomic_load_explicit(&extents_with_memory, memory_order_relaxed) < LARGE_EXTENTS)
 		return false;
-	default:
-		return atomic_load_explicit(&extents_with_memory, memory_order_relaxed) >= LARGE_EXTENTS;
-	}
+	return likely(h->large) || become_large(h);
 }
 
 /* The first extent of a heap is always small pages: most processes need no more. */
@@ -90,14 +96,14 @@ static const struct source *choose_source(struct pageheap *h, const struct exten
 }
 
 static inline void extent_has_memory(struct pageheap *h, struct extent *e, const struct source *s,
-			      bool huge)
+				     bool huge)
 {
 	if (e->state == EXTENT_RETAINED)
 		h->stats.retained--;
 	e->state = EXTENT_LIVE;
 	e->source = s;
 	e->huge = e->intact = huge;
-	/* Of a block of 1 GB that finds the heap empty no more than that: who knows whether it is touched. */
+	/* Of a block of 1 GB that is made while all is small no more than that: who knows whether it is touched. */
 	if (!huge && h->nsmall < LARGE_EXTENTS)
 		extent_count_small(h, e, s->tear && policy == THP_AUTO);
 	h->stats.extents++;
@@ -107,12 +113,12 @@ static inline void extent_has_memory(struct pageheap *h, struct extent *e, const
 	h->stats.device += s == &source_device;
 }
 
-/* @n consecutive extents from @e on, all FRESH or all RETAINED by one source. */
+/* @n consecutive extents from @e on, all FRESH or all RETAINED by one source, and alike huge or not. */
 static bool commit_alike(struct pageheap *h, struct extent *e, size_t n)
 {
 	const struct source *s = e->source ? e->source : choose_source(h, e);
 	struct window *w = extent_window(e);
-	bool huge = s == &source_device || want_huge();
+	bool huge = s == &source_device || want_huge(h);
 	char *addr = extent_addr(e);
 	size_t done = n, room = 0;
 
@@ -142,7 +148,7 @@ static bool commit_alike(struct pageheap *h, struct extent *e, size_t n)
 	h->stats.fallbacks += n - done;
 	/* At the system's limit a touch of anonymous memory would be the OOM killer's business. */
 	for (; done < n && limit_system_grants(EXTENT_SIZE); done++) {
-		huge = want_huge();
+		huge = want_huge(h);
 		if (!source_anon.commit(addr + (done << EXTENT_SHIFT), EXTENT_SIZE, 0, h->node, huge))
 			break;
 		extent_has_memory(h, e + done, &source_anon, huge);
@@ -175,6 +181,13 @@ RARE static noinline void take_back(struct pageheap *h, struct extent *e, size_t
 	}
 }
 
+/* Can one call give both memory? What was huge, or was not, is so when it comes back. */
+static bool alike(const struct extent *a, const struct extent *b)
+{
+	return a->state == b->state && a->source == b->source &&
+	       (a->state != EXTENT_RETAINED || a->huge == b->huge);
+}
+
 bool supply_commit(struct pageheap *h, struct extent *e, size_t n)
 {
 	if (n == 1 && e->state != EXTENT_LIVE)
@@ -187,8 +200,7 @@ bool supply_commit(struct pageheap *h, struct extent *e, size_t n)
 			take_back(h, e + i, run);
 	}
 	for (size_t i = 0, run; i < n; i += run) {
-		for (run = 1; i + run < n && e[i + run].state == e[i].state &&
-			      e[i + run].source == e[i].source; run++)
+		for (run = 1; i + run < n && alike(e + i, e + i + run); run++)
 			;
 		if (e[i].state == EXTENT_LIVE)
 			continue;

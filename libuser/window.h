@@ -31,6 +31,12 @@ enum extent_state {
 	EXTENT_RETAINED,	/* purged whole: address kept, memory gone */
 };
 
+enum extent_list {
+	LIST_NONE,
+	LIST_DIRTY,		/* gives its dirty pages back when decay says so */
+	LIST_HELD,		/* only where they have to go: it would lose its huge page for too few */
+};
+
 /*
  * 2 MB of a window. Guarded by the page heap's lock.
  *
@@ -46,20 +52,22 @@ struct extent {
 	struct bits muzzy;	/* of those: purged lazily since it was used */
 	char *addr;			/* constant */
 	struct extent *next, *prev;	/* bucket */
-	struct extent *dnext, *dprev;	/* list of extents with dirty pages, oldest first */
+	struct extent *dnext, *dprev;	/* list of extents with dirty pages, oldest first: see list */
 	struct extent *mnext;		/* list of extents to mend */
 	const struct source *source;	/* NULL while FRESH */
 	uint16_t nused, ndirty, nmuzzy, longest;
-	uint16_t stuck;		/* its part of the heap's stats.stuck */
+	uint16_t stuck, held;	/* its parts of the heap's stats.stuck and held_pages */
 	uint8_t state;		/* enum extent_state */
 	uint8_t window;		/* index of its window */
-	bool on_dirty;		/* linked in dnext/dprev */
+	uint8_t list;		/* enum extent_list: where it is linked in dnext/dprev */
 	bool on_mend;		/* linked in mnext */
 	bool huge;		/* on huge pages, or meant to be */
 	bool moved;		/* in use, but its memory is another extent's now: it has none */
 	bool intact;		/* huge, and no page of it was given back since */
-	bool apart;		/* not intact, and its source was told: a mapping of its own */
-	bool small;		/* not huge, because its heap was small then: see supply.c */
+	bool apart;		/* not intact, and its source was told: not a mapping that may be huge */
+	bool small;		/* not huge, because the process was small then: see supply.c */
+	bool outgrown;		/* was small, is meant to be huge, and has not been */
+	bool mending;		/* its source is being told, and it has not moved or gone since */
 	bool in_free, in_idle;	/* its bits in the window's maps */
 };
 

@@ -32,7 +32,7 @@ static bool extent_consistent(struct window *w, struct extent *e)
 
 bool pageheap_consistent(struct pageheap *h)
 {
-	size_t active = 0, dirty = 0, untouched = 0, stuck = 0, apart = 0, huge = 0, small = 0;
+	size_t active = 0, dirty = 0, untouched = 0, stuck = 0, apart = 0, huge = 0, small = 0, held = 0;
 	bool ok = true;
 
 	lock_take(&h->lock);
@@ -43,7 +43,8 @@ bool pageheap_consistent(struct pageheap *h)
 			ok &= extent_consistent(h->windows[i], e);
 			active += e->nused;
 			dirty += e->ndirty;
-			stuck += e->nused && !e->on_dirty ? e->ndirty - e->nmuzzy : 0;
+			stuck += e->nused && e->list != LIST_DIRTY ? e->ndirty - e->nmuzzy : 0;
+			held += e->list == LIST_HELD ? e->ndirty : 0;
 			apart += e->apart;
 			huge += e->state == EXTENT_LIVE && extent_is_huge(e);
 			small += e->small;
@@ -52,7 +53,7 @@ bool pageheap_consistent(struct pageheap *h)
 	}
 	ok &= active == h->stats.active && dirty == h->stats.dirty + h->stats.muzzy &&
 	      untouched == h->stats.untouched && apart == h->napart && stuck == h->stats.stuck &&
-	      huge == h->stats.huge && small == h->nsmall;
+	      huge == h->stats.huge && small == h->nsmall && held == h->held_pages;
 	lock_drop(&h->lock);
 	return ok;
 }

@@ -177,6 +177,46 @@ Test(small, moved_into_while_it_is_mended)
 	right();
 }
 
+/* One call for both would make one of them what it is not. */
+Test(small, beside_a_huge_one_when_both_come_back)
+{
+	size_t commits;
+	char *block;
+
+	fill_to(SMALL - 1);
+	/* The last small extent and the first huge one: both gone, and one block over both. */
+	block = pageheap_alloc_huge(heap, EXTENT_PAGES, EXTENT_SIZE, NULL);
+	cr_assert(pageheap_alloc_huge(heap, EXTENT_PAGES, EXTENT_SIZE, NULL) == block + EXTENT_SIZE);
+	cr_assert_eq(stats().huge, 1);
+	pageheap_free(block, EXTENT_PAGES);
+	pageheap_free(block + EXTENT_SIZE, EXTENT_PAGES);
+	purge_heap(heap, fake.now, PURGE_ALL);
+	cr_assert_eq(stats().retained, 2);
+	commits = fake.commits;
+	cr_assert(pageheap_alloc_huge(heap, 2 * EXTENT_PAGES, EXTENT_SIZE, NULL) == block);
+	cr_assert(stats().huge == 1 && heap->nsmall == SMALL && fake.commits == commits);
+	right();
+}
+
+/* It has not been huge, and what will be touched of it is as open as it was. */
+Test(small, outgrown_gone_and_back)
+{
+	fill_to(SMALL + 1);
+	for (size_t i = 0; i < EXTENT_PAGES; i++)
+		pageheap_free(page[i], 1);
+	/* A look of a caller: all are outgrown, and another one mended first. */
+	pageheap_set_decay(heap, -1);
+	purge_heap(heap, fake.now, PURGE_DECAY_BATCH);
+	cr_assert(heap->nsmall == 0 && stats().huge == 2);
+	purge_heap(heap, fake.now, PURGE_ALL);
+	cr_assert_eq(stats().retained, 1);
+	right();
+	page[0] = pageheap_alloc_huge(heap, EXTENT_PAGES, EXTENT_SIZE, NULL);
+	cr_assert(page[0] && stats().retained == 0);
+	cr_assert(stats().huge == 2 && heap->nsmall == 1);
+	right();
+}
+
 Test(small, never_where_options_say_so, .init = NULL)
 {
 	start_with("thp:never,dirty_decay_ms:0");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Single pages of anonymous huge extents: the system is told not to fill the holes, and when it may. */
 #include "fake.h"
+#include "limit.h"
 
 #define EXTENTS	3
 
@@ -91,6 +92,47 @@ Test(torn, less_than_a_fifth_is_no_reason)
 	purge_heap(heap, fake.now, PURGE_DECAY);
 	cr_assert(fake.tears == 1 && stats().huge == EXTENTS - 1);
 	cr_assert(stats().dirty == 0 && stats().stuck == 0);
+	right();
+}
+
+/* Where not time is the reason but a caller or a limit, the memory is worth more. */
+Test(torn, less_than_a_fifth_by_force)
+{
+	release(0, 2, 1);
+	release(EXTENT_PAGES, 1, 1);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert(fake.tears == 0 && stats().dirty == 3 && heap->held_pages == 3);
+	purge_heap(heap, fake.now, PURGE_ALL);
+	cr_assert(fake.tears == 2 && stats().dirty == 0 && stats().stuck == 0 && heap->held_pages == 0);
+	right();
+	/* Full again but for a page, they would be mended; what is over a limit goes all the same. */
+	fill();
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert(fake.mends == 2 && stats().huge == EXTENTS);
+	release(0, 2, 1);
+	limit_set_dirty(PAGE_SIZE);
+	purge_heap(heap, fake.now, PURGE_DECAY_BATCH);
+	cr_assert(fake.tears == 3 && stats().dirty <= 1, "%zu pages", stats().dirty);
+	limit_set_dirty(0);
+	right();
+}
+
+/* What the kernel may have taken in the meantime is no huge page to be spared. */
+Test(torn, muzzy_pages_are_not_spared, .init = NULL)
+{
+	char *some[10];
+
+	start_with("thp:always,dirty_decay_ms:0,muzzy_decay_ms:0");
+	pageheap_set_muzzy_decay(heap, 100000);
+	release(0, EXTENT_PAGES, 1);
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert_eq(stats().muzzy, EXTENT_PAGES);
+	/* Reused but for ten pages. */
+	for (size_t i = 0; i < EXTENT_PAGES - ARRAY_SIZE(some); i++)
+		page[i] = pageheap_alloc(heap, 1, 1, NULL);
+	cr_assert_eq(stats().muzzy, ARRAY_SIZE(some));
+	purge_heap(heap, fake.now, PURGE_ALL);
+	cr_assert(stats().muzzy == 0 && stats().dirty == 0);
 	right();
 }
 
