@@ -29,10 +29,11 @@ struct batch {
 };
 
 /*
- * When so many pages were copied, a caller of malloc punches no further extent: of that one it copies four
- * fifths at the most, which together are no more than one extent.
+ * When so many pages were copied, a caller of malloc punches no further extent. Of the last one it copies four
+ * fifths at the most, so that all are less than two extents' worth. After a burst whose leftovers lie in
+ * every other page, fewer could not keep up with decay.
  */
-#define COPIED_MOST	(EXTENT_PAGES / 5)
+#define COPIED_MOST	EXTENT_PAGES
 
 /* Extents in a row that the source may refuse to punch. */
 #define PUNCH_TRIES	8u

@@ -36,11 +36,15 @@ static size_t size_in(const struct range *r)
 __attribute__((weak)) int ashlar_ctl(const char *name, void *old, size_t *old_len, void *new,
 				     size_t new_len);
 
+struct memory {
+	double mapped, counted;
+};
+
 /*
- * As the kernel counts what is mapped. Of an extent of the device that gave pages back that is what was
- * touched since, so that the library has a say as well.
+ * As the kernel counts what is mapped, and as the library counts. Of an extent of the device that gave pages
+ * back only what was touched since is mapped, so that both have a say.
  */
-static double resident(void)
+static struct memory resident(void)
 {
 	size_t counted = 0, len = sizeof(counted);
 	unsigned long all, pages;
@@ -52,7 +56,14 @@ static double resident(void)
 	if (ashlar_ctl && (ashlar_ctl("epoch", NULL, NULL, &(uint64_t){ 1 }, sizeof(uint64_t)) ||
 			   ashlar_ctl("stats.resident", &counted, &len, NULL, 0)))
 		errx(1, "no stats.resident");
-	return fmax((double)pages * (double)sysconf(_SC_PAGESIZE), (double)counted);
+	return (struct memory){ (double)pages * (double)sysconf(_SC_PAGESIZE), (double)counted };
+}
+
+static double since(struct memory start)
+{
+	struct memory now = resident();
+
+	return fmax(now.mapped - start.mapped, now.counted - start.counted);
 }
 
 /* As a server that has little to do: 4 MB each 50 ms. */
@@ -77,7 +88,8 @@ int main(int argc, char **argv)
 		size_t size;
 	} *blocks;
 	size_t total, live = 0, n = 0, most;
-	double start, full;
+	struct memory start;
+	double full;
 
 	if (argc != 4)
 		errx(2, "usage: leftovers 16-512|16-4096|16-32K|1K-256K MB SECONDS");
@@ -100,8 +112,8 @@ int main(int argc, char **argv)
 		blocks[n] = (struct block){ .p = malloc(size), .size = size };
 		memset(blocks[n].p, 1, size);
 	}
-	start += (double)(n * sizeof(*blocks));
-	full = (resident() - start) / (double)live;
+	start.mapped += (double)(n * sizeof(*blocks));
+	full = since(start) / (double)live;
 	for (size_t i = 0; i < n; i++) {
 		if (rng_next(&seed) % 10) {
 			live -= blocks[i].size;
@@ -110,10 +122,10 @@ int main(int argc, char **argv)
 		}
 	}
 	pause_for(strtod(argv[3], NULL));
-	printf("%.3f %.3f ", full, (resident() - start) / (double)live);
+	printf("%.3f %.3f ", full, since(start) / (double)live);
 	for (size_t i = 0; i < n; i++)
 		free(blocks[i].p);
 	pause_for(strtod(argv[3], NULL));
-	printf("%.1f\n", (resident() - start) / (1 << 20));
+	printf("%.1f\n", since(start) / (1 << 20));
 	return 0;
 }

@@ -81,8 +81,8 @@ static void bursts(const char *options, bool device)
 	/* Each batch may be one more: the first range of an extent that was told it is torn. */
 	cr_assert_leq(dearest.ranges, (PURGE_BATCH + 1) * PURGE_BATCHES);
 	cr_assert_leq(dearest.bytes, PURGE_BATCH * PURGE_BATCHES * EXTENT_SIZE);
-	/* As much as one extent of those that holes were made in, and one that was full again. */
-	cr_assert_leq(dearest.copied, 2 * EXTENT_PAGES);
+	/* Less than two extents' worth of those that holes were made in, and one that was full again. */
+	cr_assert_lt(dearest.copied, 3 * EXTENT_PAGES);
 	/* Mending twice: an extent that was full again, and the one that is allocated. */
 	cr_assert_leq(dearest.calls, PURGE_BATCHES + 2);
 	cr_assert_eq(fake.wrong, 0);

@@ -119,8 +119,8 @@ Test(punch, one_that_is_refused_keeps_no_other_back)
 	right();
 }
 
-/* A caller of malloc pays for no more than one. */
-Test(punch, is_paid_for_one_at_a_time)
+/* A caller of malloc pays for one extent's worth of copies and what passes it: two extents of which half stays. */
+Test(punch, is_paid_for_by_what_is_copied)
 {
 	pageheap_set_decay(heap, 1000);
 	release(0, ARRAY_SIZE(page), 2);
@@ -128,7 +128,8 @@ Test(punch, is_paid_for_one_at_a_time)
 	fake.now += 2000;
 	for (size_t i = 1; i <= 3; i++) {
 		purge_heap(heap, fake.now, PURGE_DECAY_BATCH);
-		cr_assert_eq(fake.punches, i);
+		cr_assert_eq(fake.punches, min(2 * i, 3u));
+		cr_assert_eq(heap->copied, fake.punches * EXTENT_PAGES / 2);
 	}
 	right();
 }
