@@ -77,7 +77,7 @@ struct pageheap {
 	struct limit_try *limit_try;	/* of the allocation under way: see limit.h */
 	size_t limit_noted;		/* pages of this heap in ash_limit.total */
 	unsigned int nsmall;		/* extents with memory that are small */
-	bool large;			/* an extent was made when there were LARGE_EXTENTS */
+	bool large;			/* the process has passed LARGE_EXTENTS, and been asked about huge pages */
 	size_t nfree, nidle;		/* bits set in the windows' free maps, and in their idle maps */
 	struct bits nonempty;		/* bit set <=> bucket not empty */
 	struct extent *bucket[EXTENT_PAGES];	/* by longest free run; 0 unused */

@@ -3,6 +3,7 @@
 
 #include "kept.h"
 #include "limit.h"
+#include "supply.h"
 
 /*
  * Pages on their way back. While the system calls run without the heap's lock
@@ -479,8 +480,7 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 			h->muzzy.late = 0;
 		total += gone;
 	}
-	if (unlikely(h->nsmall) &&
-	    atomic_load_explicit(&extents_with_memory, memory_order_relaxed) > LARGE_EXTENTS)
+	if (unlikely(h->nsmall) && supply_has_outgrown(h))
 		outgrow(h);
 	if (unlikely(h->mend_head) && scope != PURGE_ALL)
 		mend(h, scope == PURGE_DECAY_BATCH ? 1 : MEND_BATCH);

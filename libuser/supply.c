@@ -76,6 +76,12 @@ static inline bool want_huge(struct pageheap *h)
 	return likely(h->large) || become_large(h);
 }
 
+bool supply_has_outgrown(struct pageheap *h)
+{
+	return atomic_load_explicit(&extents_with_memory, memory_order_relaxed) > LARGE_EXTENTS &&
+	       want_huge(h);
+}
+
 /* The first extent of a heap is always small pages: most processes need no more. */
 static const struct source *choose_source(struct pageheap *h, const struct extent *e)
 {

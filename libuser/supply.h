@@ -14,6 +14,9 @@
 /* Whether extents of anonymous memory may be huge, by option thp and the system's setting; once. */
 void supply_init(void);
 
+/* Are there more extents than are made on small pages, and huge ones to be had? */
+bool supply_has_outgrown(struct pageheap *h);
+
 /*
  * @n wholly free consecutive extents with memory, the first a multiple of @align extents: dirty
  * ones, then any free, then fresh ones, then a new window's. Use them, or settle them. NULL: no memory.

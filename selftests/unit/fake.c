@@ -30,6 +30,12 @@ bool __wrap_os_thp_possible(void)
 	return !fake.thp_never;
 }
 
+bool __wrap_os_thp_disabled(void);
+bool __wrap_os_thp_disabled(void)
+{
+	return fake.thp_disabled;
+}
+
 uint64_t __wrap_os_now_ms(void);
 uint64_t __wrap_os_now_ms(void)
 {

@@ -29,6 +29,7 @@ struct fake {
 	size_t move_most;	/* extents that one move may bring; SIZE_MAX at first */
 	size_t lazy_every;	/* every so manieth lazy extent of the device is taken */
 	bool thp_never;		/* the system's setting; set before fake_start() */
+	bool thp_disabled;	/* the process's */
 	bool os_fails;		/* os_commit(): no memory for maps and records */
 	uint64_t now;		/* ms */
 	/* Called while pages are on their way back: no lock is held then. */

@@ -239,6 +239,20 @@ Test(small, never_where_the_system_says_so, .init = NULL)
 	right();
 }
 
+/* As Redis tells itself when it has started. */
+Test(small, never_where_the_process_says_so)
+{
+	fake.thp_disabled = true;
+	fill_to(SMALL + 1);
+	for (size_t i = 0; i < EXTENT_PAGES / 16; i++)
+		pageheap_free(page[SMALL * EXTENT_PAGES + i], 1);
+	for (size_t i = 0; i < 4; i++)
+		purge_heap(heap, fake.now, PURGE_DECAY);
+	cr_assert(stats().huge == 0 && fake.mends == 0 && fake.tears == 0);
+	cr_assert_eq(stats().dirty, 0, "what is not huge gives single pages back");
+	right();
+}
+
 /* All extents count, and the device's heaps begin on small pages too. */
 Test(small, the_first_one_beside_the_device, .init = NULL)
 {
