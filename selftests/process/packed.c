@@ -26,7 +26,7 @@ struct block {
 static struct block session[SESSIONS], cache[CACHE];
 static struct entry { struct entry *next; uint64_t key; } *table;
 static uint64_t state;
-static size_t live, live_most, entries;
+static size_t live, live_most;
 
 static uint64_t random_number(void)
 {
@@ -94,7 +94,6 @@ static void request(size_t active)
 		CHECK(e);
 		*e = (struct entry){ table, state };
 		table = e;
-		entries++;
 	}
 	for (size_t i = 0; i < n; i++)
 		drop(&open[i]);
