@@ -50,6 +50,7 @@ struct arena {
 	 */
 	_Atomic uint32_t gate;
 	_Atomic uint32_t nthreads;
+	_Atomic uint32_t cpu;		/* where a thread last came to it, or left it; relaxed, a hint */
 	_Atomic size_t depot_bytes;	/* in all depots; relaxed, a bound not a count */
 	unsigned int index;		/* constant */
 	bool reserved;			/* constant: for those who ask for it by index alone */

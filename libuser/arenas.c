@@ -3,6 +3,7 @@
 
 #include "cgroup.h"
 #include "conf.h"
+#include "nodes.h"
 
 #define ARENAS_PER_CPU	4	/* option narenas: 0 */
 
@@ -104,9 +105,17 @@ struct arena *arena_get(unsigned int index)
 	return index < n && !ash_arenas[index]->destroyed ? ash_arenas[index] : NULL;
 }
 
+static bool suits_better(const struct arena *a, const struct arena *best, uint32_t cpu)
+{
+	if (a->nthreads != best->nthreads)
+		return a->nthreads < best->nthreads;
+	return a->cpu == cpu && best->cpu != cpu;
+}
+
 struct arena *arena_choose(unsigned int node)
 {
 	struct pageheap *heap = pageheap_of_node(node);
+	uint32_t cpu = numa_this_cpu();
 	struct arena *best = NULL;
 	unsigned int n, local = 0;
 
@@ -118,7 +127,7 @@ struct arena *arena_choose(unsigned int node)
 		if (a->heap != heap || a->reserved)
 			continue;
 		local++;
-		if (!best || a->nthreads < best->nthreads)
+		if (!best || suits_better(a, best, cpu))
 			best = a;
 	}
 	/* Each node has its share of the limit: local < limit / ash_npageheaps. */
@@ -129,10 +138,18 @@ struct arena *arena_choose(unsigned int node)
 	}
 	if (!best && n)
 		best = ash_arenas[0];
-	if (best)
+	if (best) {
 		best->nthreads++;
+		best->cpu = cpu;
+	}
 	lock_drop(&arenas_lock);
 	return best;
+}
+
+void arena_leave(struct arena *a)
+{
+	a->cpu = numa_this_cpu();
+	a->nthreads--;
 }
 
 /* --- fork ------------------------------------------------------------------------------ */

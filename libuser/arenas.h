@@ -8,8 +8,14 @@
 
 #include "arena.h"
 
-/* The arena a new thread on @node should use; created if that spreads the load. */
+/*
+ * The arena a new thread on @node should use; created if that spreads the load. Of those with as
+ * few threads, one that was last used on this CPU, in whose caches its blocks are.
+ */
 struct arena *arena_choose(unsigned int node);
+
+/* A thread, maybe another one than this, uses @a no more. */
+void arena_leave(struct arena *a);
 
 /*
  * Another arena on @node, beyond what arena_choose() makes: a destroyed one of that

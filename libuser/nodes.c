@@ -209,3 +209,10 @@ const volatile uint32_t *numa_cpu_word(void)
 					   RSEQ_CPU_ID);
 	return (int32_t)*word < 0 ? NULL : word;
 }
+
+uint32_t numa_this_cpu(void)
+{
+	const volatile uint32_t *word = numa_cpu_word();
+
+	return word ? *word : 0;
+}

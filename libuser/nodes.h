@@ -64,4 +64,7 @@ void numa_place(void *addr, size_t len, unsigned int node);
  */
 const volatile uint32_t *numa_cpu_word(void);
 
+/* The CPU that this thread runs on, by that word; 0 where there is none. */
+uint32_t numa_this_cpu(void);
+
 #endif /* ASHLAR_NODES_H */

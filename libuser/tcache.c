@@ -209,7 +209,7 @@ static void follow_node(struct tcache *t)
 	if (!a)
 		return;
 	tcache_flush_all(t);
-	atomic_fetch_sub_explicit(&old->nthreads, 1, memory_order_relaxed);
+	arena_leave(old);
 	tcache_bind(t, a);
 	t->follow_wait = FOLLOW_EVENTS;
 }

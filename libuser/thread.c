@@ -166,7 +166,7 @@ static struct tcache *cache_create(uint64_t self)
 		return NULL;
 	t = meta_alloc(sizeof(*t));
 	if (!t) {
-		atomic_fetch_sub(&a->nthreads, 1);
+		arena_leave(a);
 		return NULL;
 	}
 	t->enabled = true;
@@ -185,7 +185,7 @@ static void cache_destroy(struct tcache *t)
 	lock_take(&threads_lock);
 	list_del(t);
 	lock_drop(&threads_lock);
-	atomic_fetch_sub(&t->arena->nthreads, 1);
+	arena_leave(t->arena);
 	meta_free(t, sizeof(*t));
 }
 
@@ -270,7 +270,7 @@ RARE bool thread_set_arena(unsigned int index)
 	if (!t->enabled || t->arena == a)
 		return true;
 	tcache_flush_all(t);
-	atomic_fetch_sub(&t->arena->nthreads, 1);
+	arena_leave(t->arena);
 	atomic_fetch_add(&a->nthreads, 1);
 	tcache_bind(t, a);
 	return true;

@@ -36,6 +36,12 @@ bool __wrap_os_thp_disabled(void)
 	return fake.thp_disabled;
 }
 
+uint32_t __wrap_numa_this_cpu(void);
+uint32_t __wrap_numa_this_cpu(void)
+{
+	return fake.cpu;
+}
+
 uint64_t __wrap_os_now_ms(void);
 uint64_t __wrap_os_now_ms(void)
 {

@@ -32,6 +32,7 @@ struct fake {
 	bool thp_disabled;	/* the process's */
 	bool os_fails;		/* os_commit(): no memory for maps and records */
 	uint64_t now;		/* ms */
+	uint32_t cpu;		/* that the thread runs on */
 	/* Called while pages are on their way back: no lock is held then. */
 	void (*during_purge)(const struct source_range *ranges, unsigned int n);
 	void (*during_punch)(char *extent, const struct bits *pages);

@@ -259,6 +259,28 @@ Test(arena, threads_are_spread)
 	cr_assert_leq(most - least, 1, "between %u and %u threads an arena", least, most);
 }
 
+/* Its blocks are in that CPU's caches: threads that hand over to a successor stay apart. */
+Test(arena, a_thread_gets_what_was_last_used_on_its_cpu)
+{
+	struct arena *here, *there;
+
+	fake.cpu = 1;
+	here = arena_choose(0);
+	fake.cpu = 2;
+	there = arena_choose(0);
+	cr_assert(here != arena && there != here, "each has one of its own");
+	arena_leave(there);
+	fake.cpu = 1;
+	arena_leave(here);
+	fake.cpu = 2;
+	cr_assert_eq(arena_choose(0), there, "though the other one comes first");
+	cr_assert_eq(arena_choose(0), here, "fewer threads come before that");
+	/* It leaves from where it has moved to. */
+	arena_leave(here);
+	arena_leave(there);
+	cr_assert_eq(arena_choose(0), here, "both were left here");
+}
+
 Test(arena, random_fills_and_flushes)
 {
 	enum { N = 3000 };
