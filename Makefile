@@ -36,7 +36,7 @@ all: lib modules tools man ## build everything: library, module for each kernel,
 # then has 64 KB of the library's text in memory and not all of it. (What libc and
 # libgcc have of it in static form comes right after.)
 LIB_FIRST := $(addprefix libuser/,malloc.c override_cxx.c block.c resize.c tcache.c tcache_count.c tcache_large.c slab.c record.c kept.c large.c \
-	arena.c arenas.c pageheap.c supply.c extent.c purge.c window.c meta.c lock.c thread.c \
+	arena.c bin.c arenas.c hollow.c pageheap.c supply.c extent.c purge.c window.c meta.c lock.c thread.c \
 	os.c vdso.c nodes.c source_anon.c decay.c limit.c conf.c)
 LIB_HEAD := $(foreach v,override prefixed,$(LIB_FIRST:libuser/%.c=$(B)/obj/$v/%.o))
 LIB_SOURCES := $(LIB_FIRST) $(filter-out $(LIB_FIRST),$(sort $(wildcard libuser/*.c)))

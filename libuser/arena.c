@@ -39,63 +39,7 @@
 /* A bin's first slabs are small; with this many it is worth larger ones. */
 #define SMALL_SLABS		2
 
-BULK _Atomic(struct arena *) ash_arenas[ARENAS_MAX];
-_Atomic unsigned int ash_narenas;
-
-/* --- a bin's lock, and fork's gate ------------------------------------------------ */
-
-static void bin_lock(struct arena *a, struct bin *b)
-{
-	for (;;) {
-		lock_take(&b->lock);
-		/* Pairs with arenas_prefork(), which stores the gate, then looks at the locks. */
-		if (likely(!atomic_load_explicit(&a->gate, memory_order_seq_cst)))
-			return;
-		lock_drop(&b->lock);
-		futex_wait(&a->gate, 1);
-	}
-}
-
-static void bin_unlock(struct bin *b)
-{
-	lock_drop(&b->lock);
-}
-
 /* --- a bin's slabs ----------------------------------------------------------------- */
-
-static unsigned int list_of(const struct slab *s)
-{
-	return min((unsigned int)s->nfree * BIN_LISTS / (s->nslots + 1u), BIN_LISTS - 1u);
-}
-
-static void slab_link(struct bin *b, struct slab *s)
-{
-	s->list = (uint8_t)list_of(s);
-	s->prev = NULL;
-	s->next = b->lists[s->list];
-	if (s->next)
-		s->next->prev = s;
-	b->lists[s->list] = s;
-}
-
-static void slab_unlink(struct bin *b, struct slab *s)
-{
-	if (s->next)
-		s->next->prev = s->prev;
-	if (s->prev)
-		s->prev->next = s->next;
-	else
-		b->lists[s->list] = s->next;
-}
-
-static struct slab *bin_slab(struct bin *b)
-{
-	for (unsigned int i = 0; i < BIN_LISTS; i++) {
-		if (b->lists[i])
-			return b->lists[i];
-	}
-	return NULL;
-}
 
 static size_t slabs_made(const struct bin *b)
 {
@@ -110,7 +54,7 @@ static struct slab *bin_new_slab(struct arena *a, struct bin *b, unsigned int cl
 
 	if (!s)
 		return NULL;
-	slab_link(b, s);
+	bin_link(b, s);
 	b->nslabs++;
 	atomic_store_explicit(&b->slabs_made, slabs_made(b) + 1, memory_order_relaxed);
 	b->pages += pages;
@@ -219,15 +163,15 @@ static unsigned int take_slots(struct bin *b, void **top, unsigned int n)
 	unsigned int got = 0;
 
 	while (got < n) {
-		struct slab *s = bin_slab(b);
+		struct slab *s = bin_fullest(b);
 		unsigned int k;
 
 		if (!s)
 			break;
-		slab_unlink(b, s);
+		bin_unlink(b, s);
 		k = slab_take(s, top - got, n - got);
 		if (s->nfree)
-			slab_link(b, s);
+			bin_link(b, s);
 		got += k;
 	}
 	b->out += got;
@@ -300,6 +244,12 @@ unsigned int arena_fill(struct arena *a, unsigned int class, void **top, unsigne
 		got = borrow(a, class, top, n);
 	if (!got && !alone)
 		got = fill_own(a, class, top, n, true, true);
+	/* No memory: free slots that hollow.c has set aside for a moment may be all there are. */
+	if (unlikely(!got)) {
+		lock_take(&a->heap->hollow_lock);
+		lock_drop(&a->heap->hollow_lock);
+		got = fill_own(a, class, top, n, true, false);
+	}
 	return got;
 }
 
@@ -312,24 +262,6 @@ static void misuse(const void *p, unsigned int class)
 		ash_fatal("free: %p points inside a block of %u bytes, not at its start", p,
 			  sizeclasses[class].size);
 	ash_fatal("free: block %p of %u bytes was freed twice", p, sizeclasses[class].size);
-}
-
-/* @s got slots back; it was @full before. Empty slabs are chained for the caller to destroy. */
-static void slab_returned(struct bin *b, struct slab *s, bool full, struct slab **empty)
-{
-	if (s->nfree == s->nslots) {
-		if (!full)
-			slab_unlink(b, s);
-		b->nslabs--;
-		b->pages -= s->npages;
-		s->next = *empty;
-		*empty = s;
-	} else if (full) {
-		slab_link(b, s);
-	} else if (s->list != list_of(s)) {
-		slab_unlink(b, s);
-		slab_link(b, s);
-	}
 }
 
 /*
@@ -370,15 +302,10 @@ static unsigned int flush_one_owner(unsigned int class, void **blocks, unsigned 
 		if (unlikely(!put))
 			misuse(p, class);
 		b->out -= put;
-		slab_returned(b, s, full, &empty);
+		bin_returned(b, s, full, &empty);
 	}
 	bin_unlock(b);
-	while (empty) {
-		struct slab *s = empty;
-
-		empty = s->next;
-		slab_destroy(s);
-	}
+	bin_destroy(empty);
 	return left;
 }
 
@@ -496,7 +423,7 @@ RARE void arena_discard(struct arena *a, struct slab *s)
 
 	bin_lock(a, b);
 	if (s->nfree)
-		slab_unlink(b, s);
+		bin_unlink(b, s);
 	b->out -= (size_t)(s->nslots - s->nfree);
 	b->nslabs--;
 	b->pages -= s->npages;

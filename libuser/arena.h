@@ -8,60 +8,17 @@
  * in the depot counts as used in its slab, and may belong to any arena of the
  * node. An arena with no free slot borrows some of another's slabs before it makes
  * one; they go home as all blocks do.
- *
- *	out == slots of the bin's slabs that are not free in a bitmap
- *	    == live blocks + slots in thread caches and depots
  */
 #ifndef ASHLAR_ARENA_H
 #define ASHLAR_ARENA_H
 
-#include "slab.h"
-
-/* Lists of slabs by the quarter of their slots that is free: fullest first. */
-#define BIN_LISTS	4
-#define ARENAS_MAX	4095
-
-struct bin {
-	struct lock lock;
-	/* All guarded by lock. */
-	uint32_t ndepot, depot_cap;
-	uint32_t depot_low;		/* least of ndepot since the last aging */
-	uint32_t depot_high;		/* most of ndepot since it had no array */
-	bool depot_closed;		/* until someone fills here; again when an aging finds nobody does */
-	void **depot;
-	struct slab *lists[BIN_LISTS];
-	size_t nslabs, pages, out;
-	size_t fills, flushes;		/* since start */
-	size_t fills_aged;		/* fills at the last aging */
-	size_t taken;			/* slots handed out since start */
-	_Atomic size_t slabs_made;	/* since start; borrow() reads it without the lock */
-};
+#include "bin.h"
 
 /* A bin at one moment. */
 struct bin_stats {
 	size_t nslabs, pages, out, depot, nonfull;	/* now */
 	size_t taken, slabs_made, fills, flushes;	/* since start */
 };
-
-struct arena {
-	/*
-	 * fork's gate. While it is set nobody keeps a bin's lock: whoever takes
-	 * one looks here next, and lets go until the gate opens.
-	 */
-	_Atomic uint32_t gate;
-	_Atomic uint32_t nthreads;
-	_Atomic uint32_t cpu;		/* where a thread last came to it, or left it; relaxed, a hint */
-	_Atomic size_t depot_bytes;	/* in all depots; relaxed, a bound not a count */
-	unsigned int index;		/* constant */
-	bool reserved;			/* constant: for those who ask for it by index alone */
-	_Atomic bool destroyed;		/* no arena to ask for until arena_create() takes it */
-	bool retired;			/* destroyed and empty; guarded by arenas_lock */
-	struct pageheap *heap;		/* constant */
-	struct bin bins[CLASS_SMALL_LAST + 1];
-};
-
-extern _Atomic(struct arena *) ash_arenas[ARENAS_MAX];
-extern _Atomic unsigned int ash_narenas;	/* created so far; [0, n) are not NULL */
 
 /*
  * Up to @n free slots of @class to top[-n..-1], top[-1] the best to use first;

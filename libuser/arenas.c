@@ -84,7 +84,7 @@ RARE struct arena *arena_create(unsigned int node)
 	return a;
 }
 
-void arena_retire(struct arena *a)
+RARE void arena_retire(struct arena *a)
 {
 	lock_take(&arenas_lock);
 	a->retired = true;

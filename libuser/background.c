@@ -7,11 +7,11 @@
 #include <time.h>
 
 #include "conf.h"
+#include "hollow.h"
 #include "lock.h"
 #include "os.h"
 #include "pressure.h"
 #include "prof.h"
-#include "purge.h"
 
 /* How long it sleeps between two looks: an epoch of decay, within these bounds. */
 #define SLEEP_MIN_MS	10
@@ -38,7 +38,7 @@ static void *work(void *arg)
 	while (!atomic_load(&stop)) {
 		if (!pressure_wait(sleep_ms()))
 			futex_wait_ms(&stop, 0, sleep_ms());
-		purge_heaps(os_now_ms(), PURGE_DECAY);
+		hollow_purge_all(os_now_ms(), PURGE_DECAY);
 		prof_background();
 	}
 	return NULL;

@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-#include "ashlar.h"
 #include "arenas.h"
+#include "ashlar.h"
 #include "block.h"
 #include "conf.h"
+#include "hollow.h"
 #include "large.h"
 #include "os.h"
-#include "purge.h"
 #include "reset.h"
 #include "stats.h"
 
@@ -57,7 +57,7 @@ static void empty_depots(unsigned int index)
 static void purge_all(struct pageheap *h, int64_t arg)
 {
 	(void)arg;
-	purge_heap(h, os_now_ms(), PURGE_ALL);
+	hollow_purge(h, os_now_ms(), PURGE_ALL);
 }
 
 static int arena_purge(const struct ctl_call *c, const union ctl_value *v)
@@ -77,7 +77,7 @@ static int arena_purge(const struct ctl_call *c, const union ctl_value *v)
 static void decay_now(struct pageheap *h, int64_t arg)
 {
 	(void)arg;
-	purge_heap(h, os_now_ms(), PURGE_DECAY);
+	hollow_purge(h, os_now_ms(), PURGE_DECAY);
 }
 
 static int arena_decay(const struct ctl_call *c, const union ctl_value *v)
@@ -275,7 +275,7 @@ EXPORT size_t ashlar_purge(void)
 	if (t->enabled)
 		tcache_flush_all(t);
 	empty_depots(STATS_ALL);
-	return purge_heaps(os_now_ms(), PURGE_ALL) << PAGE_SHIFT;
+	return hollow_purge_all(os_now_ms(), PURGE_ALL) << PAGE_SHIFT;
 }
 
 /* --- the names --------------------------------------------------------------------------- */

@@ -19,7 +19,7 @@
 static struct {
 	_Atomic uint64_t epoch;
 	_Atomic size_t allocated, active, metadata, resident, mapped, retained;
-	_Atomic size_t dirty, muzzy, lazy, pinned, cached;
+	_Atomic size_t dirty, muzzy, hollow, lazy, pinned, cached;
 } now;
 
 static int set_epoch(const struct ctl_call *c, const union ctl_value *v)
@@ -33,6 +33,7 @@ static int set_epoch(const struct ctl_call *c, const union ctl_value *v)
 	stats_occupancy(STATS_ALL, &o);
 	now.dirty = s.dirty;
 	now.muzzy = s.muzzy;
+	now.hollow = s.hollow;
 	now.lazy = s.lazy;
 	now.pinned = o.pinned;
 	now.cached = s.cached;
@@ -317,7 +318,7 @@ CTL_TABLE_BEGIN(ctl_stats)
 
 	TOTAL(allocated) TOTAL(active) TOTAL(metadata) TOTAL(resident) TOTAL(mapped)
 	TOTAL(retained)
-	TOTAL(dirty) TOTAL(muzzy) TOTAL(lazy) TOTAL(pinned) TOTAL(cached)
+	TOTAL(dirty) TOTAL(muzzy) TOTAL(hollow) TOTAL(lazy) TOTAL(pinned) TOTAL(cached)
 	CTL_IS("stats.metadata_thp", SIZE, 0)
 	/* At any time, without an epoch, a lock or a walk; of one moment each. */
 	APPROXIMATE("active", active, "p") APPROXIMATE("dirty", dirty, "p")
@@ -392,6 +393,7 @@ CTL_TABLE_BEGIN(ctl_stats)
 	NODE("active", active, "p")
 	NODE("dirty", dirty, "p")
 	NODE("muzzy", muzzy, "p")
+	NODE("hollow", hollow, "p")
 	NODE("retained", retained, "e")
 	CTL_RO("node.#.pinned", SIZE, get_node_pinned)
 	NODE("purged", purged, "p")

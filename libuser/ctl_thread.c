@@ -8,8 +8,8 @@
 #include "arenas.h"
 #include "block.h"
 #include "conf.h"
+#include "hollow.h"
 #include "os.h"
-#include "purge.h"
 
 /* --- this thread ---------------------------------------------------------------------- */
 
@@ -82,7 +82,7 @@ static int tcache_flush(const struct ctl_call *c, const union ctl_value *v)
 static int thread_idle(const struct ctl_call *c, const union ctl_value *v)
 {
 	tcache_flush(c, v);
-	purge_heaps(os_now_ms(), PURGE_DECAY);
+	hollow_purge_all(os_now_ms(), PURGE_DECAY);
 	return 0;
 }
 

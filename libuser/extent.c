@@ -76,13 +76,9 @@ static void dirty_link(struct pageheap *h, struct extent *e, enum extent_list li
 }
 
 /*
- * Do its dirty pages go, while it is in use, because time has passed? That costs an extent its huge page, and
- * on the device a copy of what stays, so that a fifth of it has to be free. A sixteenth cost a
- * server with coming and going load nearly all of them, and saved nothing: decisions/packing.md. Pages
- * that were purged lazily are gone as far as we are concerned.
+ * Do its dirty pages go, while it is in use, because time has passed? Pages that were purged lazily
+ * are gone as far as we are concerned.
  */
-#define TEAR_LEAST	(EXTENT_PAGES / 5)
-
 static bool purges_pages(const struct extent *e)
 {
 	if (e->intact && !e->nmuzzy && EXTENT_PAGES - e->nused < TEAR_LEAST)
@@ -90,7 +86,7 @@ static bool purges_pages(const struct extent *e)
 	return e->source->purge_unit == PAGE_SIZE || e->source->punch;
 }
 
-static noinline void settle_stuck(struct pageheap *h, struct extent *e, bool stays)
+RARE static noinline void settle_stuck(struct pageheap *h, struct extent *e, bool stays)
 {
 	uint16_t stuck = stays ? (uint16_t)(e->ndirty - e->nmuzzy) : 0;
 	uint16_t held = e->list == LIST_HELD ? stuck : 0;
@@ -124,10 +120,10 @@ static void settle_dirty(struct pageheap *h, struct extent *e)
 
 static bool wants_mending(const struct extent *e)
 {
-	return e->nused && extent_is_torn(e) && EXTENT_PAGES - e->nused <= MEND_MOST_FREE;
+	return e->nused && extent_is_torn(e) && EXTENT_PAGES - e->nused + e->nhollow <= MEND_MOST_FREE;
 }
 
-void extent_mend_later(struct pageheap *h, struct extent *e)
+RARE void extent_mend_later(struct pageheap *h, struct extent *e)
 {
 	if (e->on_mend || !wants_mending(e))
 		return;
@@ -140,7 +136,7 @@ void extent_mend_later(struct pageheap *h, struct extent *e)
 	h->mend_tail = e;
 }
 
-struct extent *extent_to_mend(struct pageheap *h)
+RARE struct extent *extent_to_mend(struct pageheap *h)
 {
 	struct extent *e;
 
@@ -154,7 +150,7 @@ struct extent *extent_to_mend(struct pageheap *h)
 	return e;
 }
 
-void extent_tear(struct pageheap *h, struct extent *e)
+RARE void extent_tear(struct pageheap *h, struct extent *e)
 {
 	h->stats.untouched -= extent_untouched(e);
 	h->stats.huge -= extent_is_huge(e);
@@ -171,6 +167,14 @@ void extent_set_apart(struct pageheap *h, struct extent *e, bool apart)
 	e->apart = apart;
 }
 
+RARE bool extent_part(struct pageheap *h, struct extent *e, size_t most)
+{
+	if (!e->source->tear || !e->huge || e->apart || h->napart >= most)
+		return false;
+	extent_set_apart(h, e, true);
+	return true;
+}
+
 RARE void extent_outgrown(struct pageheap *h, struct extent *e)
 {
 	extent_count_small(h, e, false);
@@ -183,6 +187,7 @@ RARE void extent_mend(struct pageheap *h, struct extent *e)
 {
 	e->intact = true;
 	e->outgrown = false;
+	extent_not_hollow(h, e, &e->used);
 	extent_set_apart(h, e, false);
 	h->stats.huge++;
 	if (extent_punches(e)) {
@@ -192,6 +197,32 @@ RARE void extent_mend(struct pageheap *h, struct extent *e)
 	h->stats.untouched += extent_untouched(e);
 	/* Its few dirty pages stay, or it would be punched again for them, and mended. */
 	settle_dirty(h, e);
+}
+
+/* --- pages of slabs, without memory ------------------------------------------------------ */
+
+RARE void extent_make_hollow(struct pageheap *h, struct extent *e, const struct bits *pages)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < BITS_WORDS; i++) {
+		n += (unsigned int)__builtin_popcountll(pages->w[i] & ~e->hollow.w[i]);
+		e->hollow.w[i] |= pages->w[i];
+	}
+	e->nhollow = (uint16_t)(e->nhollow + n);
+	h->stats.hollow += n;
+}
+
+RARE void extent_not_hollow(struct pageheap *h, struct extent *e, const struct bits *pages)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; e->nhollow && i < BITS_WORDS; i++) {
+		n += (unsigned int)__builtin_popcountll(pages->w[i] & e->hollow.w[i]);
+		e->hollow.w[i] &= ~pages->w[i];
+	}
+	e->nhollow = (uint16_t)(e->nhollow - n);
+	h->stats.hollow -= n;
 }
 
 /* --- one extent ------------------------------------------------------------------------ */
@@ -239,7 +270,7 @@ RARE void extent_move(struct pageheap *h, struct extent *to, struct extent *from
 	h->stats.moved++;
 }
 
-void extent_gone(struct pageheap *h, struct extent *e)
+RARE void extent_gone(struct pageheap *h, struct extent *e)
 {
 	h->stats.untouched -= extent_untouched(e);
 	h->stats.dirty -= e->ndirty - e->nmuzzy;
@@ -303,6 +334,17 @@ bool extent_use(struct pageheap *h, struct extent *e, unsigned int first, unsign
 	return !was_dirty;
 }
 
+/* Pages that have just become free: those without memory are not dirty. */
+RARE static noinline void unuse_hollow(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
+{
+	struct bits pages = { { 0 } };
+
+	bits_for_words(i, first, n)
+		pages.w[i] = e->hollow.w[i] & bits_mask(i, first, n);
+	extent_not_hollow(h, e, &pages);
+	extent_clean(h, e, &pages);
+}
+
 void extent_unuse(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
 {
 	bits_clear_range(&e->used, first, n);
@@ -315,9 +357,11 @@ void extent_unuse(struct pageheap *h, struct extent *e, unsigned int first, unsi
 	h->stats.active -= n;
 	extent_active(h);
 	h->stats.dirty += n;
+	if (unlikely(e->nhollow))
+		unuse_hollow(h, e, first, n);
 }
 
-void extent_clean(struct pageheap *h, struct extent *e, const struct bits *pages)
+RARE void extent_clean(struct pageheap *h, struct extent *e, const struct bits *pages)
 {
 	unsigned int n = 0;
 

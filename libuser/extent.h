@@ -22,6 +22,7 @@ struct pageheap_stats {
 	size_t stuck;		/* of those, in extents that are too full for that to be worth their huge page */
 	size_t muzzy;		/* free, purged lazily: the kernel may have taken them */
 	size_t untouched;	/* neither, but resident: the rest of huge extents */
+	size_t hollow;		/* used by spans, but without memory: free pages of slabs that were given back */
 	size_t extents;		/* extents with memory */
 	size_t device;		/* of those, from the device */
 	size_t pieces;		/* of those, punched and not mended: not on huge pages */
@@ -50,6 +51,12 @@ struct pageheap {
 	 * pages in between.
 	 */
 	struct lock purge_lock;
+	/* Held while slots are set aside, see hollow.c; taken before any bin's lock. */
+	struct lock hollow_lock;
+	/* Which extent's turn is next; ms of the last look, and turns due then, as extents * ms. Guarded by hollow_lock. */
+	size_t turn_extent;
+	unsigned int turn_window;
+	uint64_t turn_at, turn_due;
 	unsigned int index;		/* constant */
 	unsigned int node;		/* constant: kernel's node id */
 	/* All below guarded by lock. */
@@ -57,7 +64,7 @@ struct pageheap {
 	struct window *windows[PAGEHEAP_WINDOWS];	/* the first is home */
 	struct extent_queue dirty, held;	/* extents with dirty pages, by enum extent_list */
 	size_t held_pages;		/* dirty pages of those that are held */
-	size_t copied;			/* pages that punching left in place, and copied, since start */
+	_Atomic size_t copied;		/* pages that punching left in place, and copied, since start; read without the lock */
 	struct extent *mend_head, *mend_tail;	/* extents to mend: full, and not huge */
 	size_t napart;			/* extents that are apart */
 	struct decay decay;		/* of dirty pages */
@@ -199,11 +206,28 @@ void extent_clean(struct pageheap *h, struct extent *e, const struct bits *pages
 /* The memory of @from is @to's now; both are wholly in use. @from is about to be given back. */
 void extent_move(struct pageheap *h, struct extent *to, struct extent *from);
 
+/* Pages that are a slab's, and without memory; or no longer, those that are so among @pages. */
+void extent_make_hollow(struct pageheap *h, struct extent *e, const struct bits *pages);
+void extent_not_hollow(struct pageheap *h, struct extent *e, const struct bits *pages);
+
+/*
+ * What has to be free of an extent for its huge page to be given up, and, on the device, what stays to be
+ * copied: a fifth. A sixteenth cost a server with coming and going load nearly all of them,
+ * and saved nothing: decisions/packing.md.
+ */
+#define TEAR_LEAST	(EXTENT_PAGES / 5)
+
 /* A huge page with a hole in it is one no more, until its extent is used anew, or mended. */
 void extent_tear(struct pageheap *h, struct extent *e);
 
 /* The source is about to be told that it is torn, or was told that it no longer is. */
 void extent_set_apart(struct pageheap *h, struct extent *e, bool apart);
+
+/*
+ * Single pages of it are to go: if that is returned, its source has to be told first, and it is apart
+ * from now on. Of a heap's extents @most are.
+ */
+bool extent_part(struct pageheap *h, struct extent *e, size_t most);
 
 /* It is one again, and all of it resident. */
 void extent_mend(struct pageheap *h, struct extent *e);

@@ -32,7 +32,7 @@ bool kept_flush(struct pageheap *h)
 		size_t page;
 
 		while ((page = kept_pop(h, w, c))) {
-			window_spans(w)[page] = 0;
+			window_set_span(w, page, 0);
 			extent_unuse_run(h, w, page, sizeclasses[c].pages_max);
 		}
 	}

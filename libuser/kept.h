@@ -64,7 +64,7 @@ static inline bool kept_push(struct pageheap *h, struct window *w, size_t page, 
 	pages += h->kept_pages;
 	if (unlikely(page - 1 >= UINT32_MAX || pages > h->kept_most))
 		return false;
-	window_spans(w)[page] = *head;
+	window_set_span(w, page, *head);
 	*head = (uint32_t)page;
 	h->kept_pages = pages;
 	return true;

@@ -9,7 +9,7 @@ static void mark(const void *p, unsigned int class, size_t pages)
 	size_t page = window_page(w, p);
 
 	window_classes(w)[page] = (uint8_t)class;
-	window_spans(w)[page] = (uint32_t)pages;
+	window_set_span(w, page, (uint32_t)pages);
 }
 
 /* Where a block of @pages is counted: by its size, whatever the maps call it. */
@@ -40,7 +40,7 @@ static void *huge_alloc(struct pageheap *h, size_t size, size_t align, bool *zer
 		return NULL;
 	p = pageheap_alloc_huge(h, pages, align, zeroed);
 	if (p) {
-		window_spans(window_of(p))[window_page(window_of(p), p) + 1] = 0;
+		window_set_span(window_of(p), window_page(window_of(p), p) + 1, 0);
 		mark(p, CLASS_HUGE, pages);
 		large_count(h->large_made, CLASS_HUGE);
 	}
@@ -58,7 +58,7 @@ static void *exact_alloc(struct pageheap *h, uint32_t owner, size_t pages, size_
 		p = pageheap_alloc_huge(h, pages, align, zeroed);
 	if (!p)
 		return NULL;
-	window_spans(window_of(p))[window_page(window_of(p), p) + 1] = owner;
+	window_set_span(window_of(p), window_page(window_of(p), p) + 1, owner);
 	mark(p, CLASS_HUGE, pages);
 	large_count(h->large_made, class_of_pages(pages));
 	return p;

@@ -21,6 +21,7 @@ enum lock_rank {
 	RANK_NONE,
 	RANK_INIT,	/* first use of the library */
 	RANK_THREADS,	/* list of thread caches */
+	RANK_HOLLOW,	/* slots of one node's slabs are set aside */
 	RANK_ARENAS,	/* creation of arenas */
 	RANK_BIN,	/* one size class of one arena */
 	RANK_PURGE,	/* one node's purge, over its system calls */

@@ -126,7 +126,7 @@ RARE static noinline unsigned int find_nearest(unsigned int node)
 	return best;
 }
 
-unsigned int numa_nearest(unsigned int node)
+RARE unsigned int numa_nearest(unsigned int node)
 {
 	/* One more than the answer; found twice where two threads ask at once. */
 	static _Atomic uint8_t found[OS_MAX_NODES];
@@ -164,7 +164,7 @@ static int bit_after(uint64_t bits, unsigned int from, unsigned int i)
 	return __builtin_ctzll(above);
 }
 
-int numa_choice(unsigned int node, unsigned int i)
+RARE int numa_choice(unsigned int node, unsigned int i)
 {
 	static _Atomic unsigned int turn;
 

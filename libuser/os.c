@@ -226,7 +226,7 @@ size_t os_address_limit(void)
 	return rl.rlim_cur;
 }
 
-bool os_would_grant(size_t len)
+RARE bool os_would_grant(size_t len)
 {
 	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -261,7 +261,7 @@ bool os_strict_commit(void)
 	return mode == 3;
 }
 
-size_t os_available(void)
+RARE size_t os_available(void)
 {
 	static const char key[] = "MemAvailable:";
 	char text[256], *at;

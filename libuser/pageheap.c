@@ -193,6 +193,26 @@ void pageheap_free(void *p, size_t n)
 	lock_drop(&h->lock);
 }
 
+/*
+ * Under the slab's bin's lock, which orders it with hollow.c: what that made hollow is seen here
+ * once a slot of it can be had.
+ */
+void pageheap_touched(struct window *w, size_t page, unsigned int pages)
+{
+	struct pageheap *h = ash_pageheaps[w->heap];
+	struct extent *e = window_extent(w, page / EXTENT_PAGES);
+	struct bits touched = { { 0 } };
+
+	if (!atomic_load_explicit(&e->nhollow, memory_order_relaxed))
+		return;
+	for (; pages; pages &= pages - 1)
+		bits_set(&touched, (unsigned int)(page % EXTENT_PAGES) + (unsigned int)__builtin_ctz(pages));
+	lock_take(&h->lock);
+	extent_not_hollow(h, e, &touched);
+	extent_mend_later(h, e);
+	lock_drop(&h->lock);
+}
+
 /* Pages [at, at + n) of @w: all free, and their extents exist? */
 static bool pages_free(struct window *w, size_t at, size_t n)
 {
@@ -305,6 +325,7 @@ bool pageheaps_init(void)
 			break;
 		lock_init(&h->lock, RANK_PAGEHEAP);
 		lock_init(&h->purge_lock, RANK_PURGE);
+		lock_init(&h->hollow_lock, RANK_HOLLOW);
 		h->index = ash_npageheaps;
 		h->node = (unsigned int)__builtin_ctzll(nodes);
 		decay_init(&h->decay, conf.dirty_decay_ms, now);

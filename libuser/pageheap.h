@@ -45,6 +45,12 @@ void *pageheap_alloc_huge(struct pageheap *h, size_t n, size_t align, bool *zero
 void pageheap_free(void *p, size_t n);
 
 /*
+ * Slots of these pages of a slab, from page @page of @w on, are about to be used: whatever was
+ * given back of them will have memory again.
+ */
+void pageheap_touched(struct window *w, size_t page, unsigned int pages);
+
+/*
  * A block of large @class, aligned to a page: a kept span, which may be of the next
  * class, or other pages. The window's class map says which, and it is counted.
  */

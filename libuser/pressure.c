@@ -13,10 +13,10 @@
 #include "arena.h"
 #include "cgroup.h"
 #include "conf.h"
+#include "hollow.h"
 #include "kept.h"
 #include "limit.h"
 #include "os.h"
-#include "purge.h"
 
 _Atomic size_t pressure_events, pressure_bytes;
 
@@ -71,7 +71,7 @@ size_t pressure_relieve(uint64_t now)
 	ask_threads();
 	for (unsigned int i = 0; i < n; i++)
 		arena_age_depots(ash_arenas[i], true);
-	bytes = purge_heaps(now, PURGE_ALL) << PAGE_SHIFT;
+	bytes = hollow_purge_all(now, PURGE_ALL) << PAGE_SHIFT;
 	atomic_fetch_add_explicit(&pressure_events, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&pressure_bytes, bytes, memory_order_relaxed);
 	return bytes;

@@ -172,7 +172,7 @@ static void map_put_record(const void *p, unsigned int class, uint32_t value)
 	struct window *w = window_of(p);
 	size_t page = window_page(w, p);
 
-	window_spans(w)[page] = value;
+	window_set_span(w, page, value);
 	window_classes(w)[page] = (uint8_t)class;
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "purge.h"
 
+#include <limits.h>
+
 #include "kept.h"
 #include "limit.h"
-#include "supply.h"
+#include "mend.h"
 
 /*
  * Pages on their way back. While the system calls run without the heap's lock
@@ -24,9 +26,10 @@ struct batch {
 	unsigned int n, ntears;	/* n + ntears <= PURGE_BATCH + 1 */
 	size_t pages;
 	enum aim aim;
-	/* Instead of items: one extent to punch, which pages, and which of them are dirty. */
+	/* Instead of items: one extent, which of its pages go, and which of them are free and dirty. */
 	struct extent *punched;
 	struct bits holes, dirty;
+	struct bits hollow;	/* of its holes those that are in use, for a caller who knows that they hold nothing */
 };
 
 /*
@@ -38,9 +41,6 @@ struct batch {
 
 /* Extents in a row that the source may refuse to punch. */
 #define PUNCH_TRIES	8u
-
-/* Extents that one decay mends: each is a copy of 2 MB. A caller of malloc pays for one. */
-#define MEND_BATCH	16u
 
 /* What became of an item. */
 enum outcome { REFUSED, MUZZY, GONE };
@@ -66,18 +66,7 @@ static struct bits chosen(const struct extent *e, enum aim aim)
  * An extent that is apart is a mapping of its own, and a process may have 65,530 of them. So many
  * at the most, by all heaps; for the others khugepaged's pace has to do.
  */
-#define APART_MAX	((size_t)1 << 13)
-
-/* Single pages of @e are to go: does its source have to be told first? */
-static bool set_apart(struct pageheap *h, struct batch *b, struct extent *e)
-{
-	if (!e->source->tear || !e->huge || e->apart ||
-	    h->napart >= APART_MAX / ash_npageheaps)
-		return false;
-	extent_set_apart(h, e, true);
-	b->ntears++;
-	return true;
-}
+#define APART_MAX	(((size_t)1 << 13) / ash_npageheaps)
 
 static void add_whole(struct pageheap *h, struct batch *b, struct extent *e)
 {
@@ -121,21 +110,48 @@ static bool next_run(const struct bits *pages, unsigned int *first, unsigned int
 	return true;
 }
 
-/*
- * An extent that loses its huge page. What it keeps is copied: so all that is free
- * goes, what was never touched too.
- */
-static void gather_holes(struct pageheap *h, struct batch *b, struct extent *e)
+/* No more of @pages than the first @most runs. True: there were more. */
+static bool shorten(struct bits *pages, unsigned int most)
 {
+	unsigned int first = 0, n = 0;
+
+	while (next_run(pages, &first, &n)) {
+		if (most--)
+			continue;
+		bits_clear_range(pages, first, EXTENT_PAGES - first);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * What is free and dirty of @e is nobody else's meanwhile. Of one that loses its huge page all that is
+ * free goes, what was never touched too: it is resident, or would be copied. What is hollow is
+ * used, and stays so. Of ranges @most; true: there were more.
+ */
+RARE static noinline bool gather_holes(struct pageheap *h, struct batch *b, struct extent *e, unsigned int most)
+{
+	struct bits all = e->dirty, free;
+	bool more = false;
+
+	for (unsigned int i = 0; i < BITS_WORDS; i++)
+		all.w[i] = (extent_is_huge(e) ? ~e->used.w[i] : all.w[i]) | b->hollow.w[i];
+	if (!extent_punches(e))
+		more = shorten(&all, most);
 	b->punched = e;
+	b->holes = all;
 	b->dirty = e->dirty;
-	b->holes = e->dirty;
-	for (unsigned int i = 0; extent_is_huge(e) && i < BITS_WORDS; i++)
-		b->holes.w[i] = ~e->used.w[i];
+	free = all;
+	for (unsigned int i = 0; i < BITS_WORDS; i++) {
+		b->hollow.w[i] &= all.w[i];
+		b->dirty.w[i] &= all.w[i];
+		free.w[i] &= ~b->hollow.w[i];
+	}
 	extent_lift(h, e);
-	for (unsigned int first = 0, n = 0; next_run(&b->holes, &first, &n);)
+	for (unsigned int first = 0, n = 0; next_run(&free, &first, &n);)
 		extent_use(h, e, first, n);
 	extent_settle(h, e);
+	return more;
 }
 
 /* The oldest that can be punched. */
@@ -143,7 +159,7 @@ static bool gather_punched(struct pageheap *h, struct batch *b)
 {
 	for (struct extent *e = h->dirty.head; e; e = e->dnext) {
 		if (extent_punches(e) && concerned(e, b->aim)) {
-			gather_holes(h, b, e);
+			gather_holes(h, b, e, UINT_MAX);
 			return true;
 		}
 	}
@@ -170,11 +186,12 @@ static void gather_pages(struct pageheap *h, struct batch *b, size_t want, struc
 			continue;
 		if (extent_punches(e)) {
 			if (!b->n)
-				gather_holes(h, b, e);
+				gather_holes(h, b, e, UINT_MAX);
 			break;
 		}
 		pages = chosen(e, b->aim);
-		tears = set_apart(h, b, e);
+		tears = extent_part(h, e, APART_MAX);
+		b->ntears += tears;
 		extent_lift(h, e);
 		for (unsigned int first = 0, n = 0;
 		     (tears || has_room(b)) && next_run(&pages, &first, &n);) {
@@ -272,19 +289,22 @@ static void finish_pages(struct pageheap *h, const struct item *it, enum outcome
 }
 
 /* The holes are free again: without memory, or as they were. */
-static size_t finish_holes(struct pageheap *h, struct batch *b, bool gone)
+RARE static noinline size_t finish_holes(struct pageheap *h, struct batch *b, bool gone)
 {
 	struct extent *e = b->punched;
-	unsigned int n = 0, total = 0;
+	unsigned int n = 0, total = bits_count_range(&b->holes, 0, EXTENT_PAGES);
 
+	for (unsigned int i = 0; i < BITS_WORDS; i++)
+		b->holes.w[i] &= ~b->hollow.w[i];
 	extent_lift(h, e);
-	for (unsigned int first = 0; next_run(&b->holes, &first, &n); total += n)
+	for (unsigned int first = 0; next_run(&b->holes, &first, &n);)
 		extent_unuse(h, e, first, n);
 	if (gone) {
 		h->stats.purged += total;
-		h->copied += extent_is_huge(e) ? EXTENT_PAGES - total : 0;
+		h->copied += extent_is_huge(e) && extent_punches(e) ? EXTENT_PAGES - total : 0;
 		extent_tear(h, e);
 		extent_clean(h, e, &b->holes);
+		extent_make_hollow(h, e, &b->hollow);
 	} else {
 		for (unsigned int i = 0; i < BITS_WORDS; i++)
 			b->holes.w[i] &= ~b->dirty.w[i];
@@ -313,52 +333,95 @@ RARE static noinline size_t punch(struct pageheap *h, struct batch *b)
 	return total;
 }
 
-/* What was made on small pages before the process was large: it lies where windows begin. */
-RARE static noinline void outgrow(struct pageheap *h)
+/* The holes of an extent whose single pages go by ranges: neighbours together. */
+RARE static bool purge_holes(const struct extent *e, const struct bits *holes)
 {
-	for (unsigned int i = 0; i < h->nwindows; i++) {
-		size_t extents = h->windows[i]->grown >> EXTENT_SHIFT;
+	struct source_range ranges[PURGE_BATCH];
+	unsigned int first = 0, n = 0, k = 0;
+	bool ok = true, more;
 
-		for (size_t k = 0; k < extents && h->nsmall; k++) {
-			struct extent *e = window_extent(h->windows[i], k);
-
-			if (e->small)
-				extent_outgrown(h, e);
+	do {
+		more = next_run(holes, &first, &n);
+		if (more)
+			ranges[k++] = (struct source_range){
+				.addr = extent_addr(e) + ((size_t)first << PAGE_SHIFT),
+				.len = (size_t)n << PAGE_SHIFT,
+			};
+		if (k == PURGE_BATCH || (k && !more)) {
+			ok = e->source->purge(ranges, k) && ok;
+			k = 0;
 		}
-	}
+	} while (more);
+	return ok;
 }
 
-/*
- * Extents that were punched or torn and are in use again all over get their huge page back; those that
- * are outgrown get one. One that the source refuses, for a reference in passing or a child that
- * shares it, is tried again at a later look.
- */
-RARE static noinline void mend(struct pageheap *h, unsigned int most)
+static unsigned int count_runs(const struct bits *b)
 {
-	struct extent *e, *refused[MEND_BATCH];
-	unsigned int n = 0;
+	unsigned int runs = 0;
 
-	for (; most && (e = extent_to_mend(h)); most--) {
-		bool whole;
+	for (unsigned int first = 0, n = 0; next_run(b, &first, &n);)
+		runs++;
+	return runs;
+}
 
-		/* Its source was never told. */
-		if (e->source->tear && !e->apart) {
-			extent_mend(h, e);
-			continue;
-		}
-		/* Pages come and go meanwhile; the extent stays, with purge_lock held, unless it moved. */
-		e->mending = !e->moved;
-		lock_drop(&h->lock);
-		whole = e->source->mend(extent_addr(e), EXTENT_SIZE);
-		lock_take(&h->lock);
-		if (!whole)
-			refused[n++] = e;
-		else if (e->mending)
-			extent_mend(h, e);
-		e->mending = false;
+/* Whoever waits for purge_lock has all the time there is. */
+static bool begin(struct pageheap *h, bool wait)
+{
+	if (wait)
+		lock_take(&h->purge_lock);
+	else if (!lock_try(&h->purge_lock))
+		return false;
+	lock_take(&h->lock);
+	return true;
+}
+
+static void end(struct pageheap *h)
+{
+	limit_note(h);
+	lock_drop(&h->lock);
+	lock_drop(&h->purge_lock);
+}
+
+/* The holes of @b, which has some, the lock being dropped for the system calls. */
+RARE static noinline bool give_back_holes(struct pageheap *h, struct batch *b)
+{
+	struct extent *e = b->punched;
+	bool tears = !extent_punches(e) && extent_part(h, e, APART_MAX), gone;
+
+	h->stats.purges++;
+	lock_drop(&h->lock);
+	if (tears)
+		e->source->tear(extent_addr(e), EXTENT_SIZE);
+	gone = extent_punches(e) ? e->source->punch(extent_addr(e), &b->holes) : purge_holes(e, &b->holes);
+	lock_take(&h->lock);
+	finish_holes(h, b, gone);
+	/* It was told, and is no longer a mapping that may be huge. */
+	if (e->apart && extent_is_huge(e)) {
+		extent_lift(h, e);
+		extent_tear(h, e);
+		extent_settle(h, e);
 	}
-	while (n)
-		extent_mend_later(h, refused[--n]);
+	return gone;
+}
+
+RARE void purge_hollow(struct pageheap *h, struct extent *e, struct purge_hollow *try)
+{
+	struct batch b = { .aim = TAKE_ALL, .hollow = try->pages };
+	size_t dirty, muzzy;
+
+	try->batches = try->gone = 0;
+	try->more = false;
+	if (!begin(h, try->by_force))
+		return;
+	dirty = purgeable(h);
+	muzzy = h->stats.muzzy;
+	try->more = gather_holes(h, &b, e, min(try->most, PURGE_BATCHES) * PURGE_BATCH);
+	try->batches = extent_punches(e) ? 1 : (count_runs(&b.holes) + PURGE_BATCH - 1) / PURGE_BATCH;
+	if (give_back_holes(h, &b))
+		try->gone = bits_count_range(&b.hollow, 0, EXTENT_PAGES);
+	decay_gone(&h->decay, dirty - min(dirty, purgeable(h)));
+	decay_gone(&h->muzzy, muzzy - min(muzzy, h->stats.muzzy));
+	end(h);
 }
 
 /*
@@ -367,7 +430,7 @@ RARE static noinline void mend(struct pageheap *h, unsigned int most)
  */
 static size_t purge_batch(struct pageheap *h, size_t want, enum aim aim, bool by_force)
 {
-	struct batch b = { .n = 0, .aim = aim };
+	struct batch b = { .aim = aim };
 	enum outcome out[PURGE_BATCH];
 	size_t gone = 0;
 
@@ -397,13 +460,18 @@ static size_t purge_batch(struct pageheap *h, size_t want, enum aim aim, bool by
 	return gone;
 }
 
-/* As many batches as it takes, or as one caller may pay for, until at most @limit pages of a kind are left. */
-static size_t purge_down(struct pageheap *h, size_t limit, enum aim aim, enum purge_scope scope, bool by_force)
+bool purge_is_spent(struct pageheap *h, const struct purge_spent *spent)
 {
-	size_t total = 0, gone, copied = h->copied;
-	unsigned int batches = 0;
+	/* Copies of an extent's pages are as much as a caller of malloc may have to pay for. */
+	return spent->batches >= PURGE_BATCHES || h->copied - spent->copied >= COPIED_MOST;
+}
 
-	for (;;) {
+/* As many batches as it takes, or as one caller may pay for, until at most @limit pages of a kind are left. */
+static size_t purge_down(struct pageheap *h, size_t limit, enum aim aim, struct purge_spent *spent, bool by_force)
+{
+	size_t total = 0, gone;
+
+	while (!spent || !purge_is_spent(h, spent)) {
 		size_t left = aim == TAKE_MUZZY ? h->stats.muzzy :
 			      by_force ? purgeable_by_force(h) : purgeable(h);
 
@@ -413,10 +481,8 @@ static size_t purge_down(struct pageheap *h, size_t limit, enum aim aim, enum pu
 		total += gone;
 		if (!gone)
 			break;
-		/* Copies of an extent's pages are as much as a caller of malloc may have to pay for. */
-		if (scope == PURGE_DECAY_BATCH &&
-		    (++batches == PURGE_BATCHES || h->copied - copied >= COPIED_MOST))
-			break;
+		if (spent)
+			spent->batches++;
 	}
 	return total;
 }
@@ -435,16 +501,15 @@ static size_t breath(struct pageheap *h)
 	return h->breath;
 }
 
-size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
+size_t purge_heap_rest(struct pageheap *h, uint64_t now, enum purge_scope scope, struct purge_spent *spent)
 {
+	struct purge_spent *bound = scope == PURGE_DECAY_BATCH ? spent : NULL;
+	bool able;
 	size_t total, limit = 0, muzzy = 0, dirty, keep = SIZE_MAX, lazy;
 	enum aim aim = TAKE_ALL;
 
-	if (scope == PURGE_ALL)
-		lock_take(&h->purge_lock);
-	else if (!lock_try(&h->purge_lock))
+	if (!begin(h, scope == PURGE_ALL))
 		return 0;
-	lock_take(&h->lock);
 	dirty = purgeable(h) + kept_dirty(h);
 	if (scope != PURGE_ALL) {
 		keep = decay_limit(&h->decay, now, dirty);
@@ -461,49 +526,39 @@ size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 	else if (dirty > limit)
 		kept_flush(h);
 	lazy = h->stats.muzzy;
-	total = purge_down(h, limit, aim, scope, limit != keep);
+	able = !bound || !purge_is_spent(h, bound);
+	total = purge_down(h, limit, aim, bound, limit != keep);
 	/* What is taken by force may have been either. */
 	lazy = aim == TAKE_ALL ? min(total, lazy - min(lazy, h->stats.muzzy)) : 0;
 	decay_gone(&h->decay, total - lazy);
 	decay_gone(&h->muzzy, lazy);
 	/* Nothing that is late can go: not asked again before the next epoch. */
-	if (!total && scope != PURGE_ALL)
+	if (!total && scope != PURGE_ALL && able)
 		h->decay.late = 0;
 	/* After that step: what it made muzzy counts from now on. */
 	if (scope != PURGE_ALL)
 		muzzy = decay_limit(&h->muzzy, now, h->stats.muzzy);
 	if (h->stats.muzzy > muzzy && (!total || scope != PURGE_DECAY_BATCH)) {
-		size_t gone = purge_down(h, muzzy, TAKE_MUZZY, scope, false);
+		size_t gone = purge_down(h, muzzy, TAKE_MUZZY, bound, false);
 
 		decay_gone(&h->muzzy, gone);
 		if (!gone)
 			h->muzzy.late = 0;
 		total += gone;
 	}
-	if (unlikely(h->nsmall) && supply_has_outgrown(h))
-		outgrow(h);
+	mend_look(h);
 	if (unlikely(h->mend_head) && scope != PURGE_ALL)
-		mend(h, scope == PURGE_DECAY_BATCH ? 1 : MEND_BATCH);
-	limit_note(h);
-	lock_drop(&h->lock);
-	lock_drop(&h->purge_lock);
+		mend_extents(h, scope == PURGE_DECAY_BATCH ? 1 : MEND_BATCH);
+	end(h);
 	return total;
 }
 
-void purge_another(const struct pageheap *own, uint64_t now)
+size_t purge_heap(struct pageheap *h, uint64_t now, enum purge_scope scope)
 {
-	static _Atomic unsigned int turn;
-	struct pageheap *h;
-
-	if (ash_npageheaps < 2)
-		return;
-	h = ash_pageheaps[atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed) %
-			  ash_npageheaps];
-	if (h != own)
-		purge_heap(h, now, PURGE_DECAY_BATCH);
+	return purge_heap_rest(h, now, scope, &(struct purge_spent){ .copied = h->copied });
 }
 
-size_t purge_heaps(uint64_t now, enum purge_scope scope)
+RARE size_t purge_heaps(uint64_t now, enum purge_scope scope)
 {
 	size_t total = 0;
 

@@ -21,6 +21,7 @@ static void totals(struct sink *out, const struct report_totals *t)
 	json_number(out, "active", s->active);
 	json_number(out, "dirty", s->dirty);
 	json_number(out, "muzzy", s->muzzy);
+	json_number(out, "hollow", s->hollow);
 	json_number(out, "lazy", s->lazy);
 	json_number(out, "pinned", t->occupancy.pinned);
 	json_number(out, "metadata", s->metadata);
@@ -89,6 +90,7 @@ static void nodes(struct sink *out)
 		json_number(out, "active", h.active << PAGE_SHIFT);
 		json_number(out, "dirty", h.dirty << PAGE_SHIFT);
 		json_number(out, "muzzy", h.muzzy << PAGE_SHIFT);
+		json_number(out, "hollow", h.hollow << PAGE_SHIFT);
 		json_number(out, "pinned", o.pinned);
 		json_number(out, "retained", h.retained << EXTENT_SHIFT);
 		json_number(out, "extents", h.extents);

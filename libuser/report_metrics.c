@@ -50,6 +50,7 @@ static void totals(struct metrics *m, const char *opts)
 	ONE(GAUGE, "allocated_bytes", t.s.allocated, "Bytes in live blocks.");
 	ONE(GAUGE, "cached_bytes", t.s.cached, "Bytes free in thread caches and depots.");
 	ONE(GAUGE, "active_bytes", t.s.active, "Bytes in pages in use.");
+	ONE(GAUGE, "hollow_bytes", t.s.hollow, "Of active_bytes, in pages of slabs that have no used slot, and whose memory was given back.");
 	ONE(GAUGE, "dirty_bytes", t.s.dirty, "Bytes in free pages that decay will give back.");
 	ONE(GAUGE, "muzzy_bytes", t.s.muzzy, "Bytes in free pages that the kernel may take.");
 	ONE(GAUGE, "lazy_bytes", t.s.lazy, "Bytes of the device purged lazily and not yet taken.");

@@ -70,6 +70,7 @@ static void print_totals(struct sink *out, const char *opts)
 	total(out, "  large", s->large, "in pages of their own");
 	total(out, "cached", s->cached, "bytes free in thread caches and depots");
 	total(out, "active", s->active, "bytes in pages in use");
+	total(out, "  hollow", s->hollow, "of slabs, without a used slot and without memory");
 	total(out, "dirty", s->dirty, "bytes in free pages that decay will give back");
 	total(out, "  pinned", t.occupancy.pinned, "in extents too full to lose their huge page for it");
 	total(out, "muzzy", s->muzzy, "bytes in free pages that the kernel may take");

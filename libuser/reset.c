@@ -54,10 +54,13 @@ void arena_reset(struct arena *a)
 	/* Its slots in any depot go home, and none of another arena stays in its own. */
 	for (unsigned int i = 0; i < n; i++)
 		arena_age_depots(ash_arenas[i], true);
+	/* Slots that are set aside come back before their slabs go. */
+	lock_take(&a->heap->hollow_lock);
 	for (unsigned int i = 0; i < windows; i++) {
 		if (ash_pageheaps[ash_windows[i].heap] == a->heap)
 			reset_window(a, &ash_windows[i]);
 	}
+	lock_drop(&a->heap->hollow_lock);
 }
 
 bool arena_destroy(struct arena *a)

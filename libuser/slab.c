@@ -13,7 +13,7 @@ struct slab *slab_create(struct pageheap *heap, unsigned int arena, unsigned int
 	char *addr = pageheap_alloc(heap, npages, 1, NULL);
 	struct window *w;
 	struct slab *s;
-	uint32_t index, *spans;
+	uint32_t index;
 
 	if (!addr)
 		return NULL;
@@ -24,18 +24,18 @@ struct slab *slab_create(struct pageheap *heap, unsigned int arena, unsigned int
 		return NULL;
 	}
 	s = (struct slab *)w->slabs.base + index;
-	s->page = (uint32_t)window_page(w, addr);
-	s->nslots = (uint16_t)(npages * PAGE_SIZE / sizeclasses[class].size);
+	atomic_store_explicit(&s->listed, 0, memory_order_relaxed);
+	__atomic_store_n(&s->page, (uint32_t)window_page(w, addr), __ATOMIC_RELAXED);
+	s->nslots = (unsigned int)(npages * PAGE_SIZE / sizeclasses[class].size) & 0xfff;
 	s->nfree = s->nslots;
 	s->arena = (uint16_t)arena;
 	s->class = (uint8_t)class;
 	s->window = (uint8_t)(w - ash_windows);
-	s->npages = (uint8_t)npages;
+	s->npages = npages & 0xf;
 	memset(&s->free, 0, sizeof(s->free));
 	bits_set_range(&s->free, 0, s->nslots);
-	spans = window_spans(w) + s->page;
 	for (unsigned int i = 0; i < npages; i++)
-		spans[i] = index;
+		window_set_span(w, s->page + i, index);
 	memset(window_classes(w) + s->page, (int)class, npages);
 	return s;
 }
@@ -50,6 +50,28 @@ void slab_destroy(struct slab *s)
 	memset(window_classes(w) + s->page, CLASS_NONE, npages);
 	record_put(w, (uint32_t)(s - (struct slab *)w->slabs.base));
 	pageheap_free(addr, npages);
+}
+
+RARE unsigned int slab_free_pages(const struct slab *s)
+{
+	unsigned int pages = 0, slot, n;
+
+	for (unsigned int i = 0; s->npages > 1 && i < s->npages; i++) {
+		n = slab_slots_of(s, i, 1, &slot);
+		if (n && bits_count_range(&s->free, slot, n) == n)
+			pages |= 1u << i;
+	}
+	return pages;
+}
+
+/* Slots were taken: pages that were idle may no longer be. */
+RARE static noinline void touch(struct slab *s)
+{
+	unsigned int idle = slab_idle(s), still = idle & slab_free_pages(s), touched = idle & ~still;
+
+	slab_set_idle(s, still);
+	if (touched)
+		pageheap_touched(&ash_windows[s->window], s->page, touched);
 }
 
 /* Neighbours cost an addition each, and not a multiplication. */
@@ -77,6 +99,8 @@ unsigned int slab_take(struct slab *s, void **out, unsigned int n)
 		s->free.w[i] = w;
 	}
 	s->nfree = (uint16_t)(s->nfree - (n - left));
+	if (unlikely(slab_idle(s)))
+		touch(s);
 	return n - left;
 }
 

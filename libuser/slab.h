@@ -18,14 +18,55 @@ struct slab {
 	struct bits free;	/* 1 = free; guarded by the bin's lock */
 	struct slab *next, *prev;	/* the bin's list; guarded by the bin's lock */
 	uint32_t page;		/* first page in its window; constant */
+	/*
+	 * In which of its bin's lists it is, 1 to BIN_LISTS, and then class and arena, all 0 if in none: one
+	 * word, because hollow.c looks for a slab's bin without a lock. And the pages that
+	 * are idle, see there. Guarded by the bin's lock.
+	 *
+	 *	list | class << 3 | arena << 9 | idle << 24
+	 */
+	_Atomic uint32_t listed;
 	uint16_t nfree;		/* guarded by the bin's lock */
-	uint16_t nslots;	/* constant, as all below */
+	uint16_t nslots : 12, npages : 4;	/* constant, as all below */
 	uint16_t arena;		/* index of the owner */
 	uint8_t class;
 	uint8_t window;
-	uint8_t npages;
-	uint8_t list;		/* which of the bin's lists; guarded by the bin's lock */
 };
+
+#define SLAB_PAGES_MAX		8u
+
+#define SLAB_LIST(listed)	((listed) & 7)
+#define SLAB_CLASS(listed)	((listed) >> 3 & 63)
+#define SLAB_ARENA(listed)	((listed) >> 9 & 4095)
+#define SLAB_IDLE_SHIFT		24
+
+_Static_assert(CLASS_SMALL_LAST < 64, "a class is 6 bits");
+
+static inline uint32_t slab_listed(const struct slab *s)
+{
+	return atomic_load_explicit(&s->listed, memory_order_relaxed);
+}
+
+/* Pages without a used slot at hollow.c's last look and since, a bit each. Those that are hollow are among them. */
+static inline unsigned int slab_idle(const struct slab *s)
+{
+	return slab_listed(s) >> SLAB_IDLE_SHIFT;
+}
+
+static inline void slab_set_idle(struct slab *s, unsigned int pages)
+{
+	uint32_t rest = slab_listed(s) & ((1u << SLAB_IDLE_SHIFT) - 1);
+
+	atomic_store_explicit(&s->listed, rest | pages << SLAB_IDLE_SHIFT, memory_order_relaxed);
+}
+
+/* It is in list @list of its bin, 0: in none. Who sees that sees all of the record. */
+static inline void slab_set_list(struct slab *s, unsigned int list)
+{
+	uint32_t tag = list ? list | (uint32_t)s->class << 3 | (uint32_t)s->arena << 9 : 0;
+
+	atomic_store_explicit(&s->listed, tag | slab_idle(s) << SLAB_IDLE_SHIFT, memory_order_release);
+}
 
 /* All slots free, in no list. NULL when there is no memory. */
 struct slab *slab_create(struct pageheap *heap, unsigned int arena, unsigned int class,
@@ -44,6 +85,19 @@ static inline char *slab_addr(const struct slab *s)
 {
 	return ash_windows[s->window].base + ((size_t)s->page << PAGE_SHIFT);
 }
+
+/* Slots that lie on pages [first, first + n) of @s, from *@slot on. 0: it is the tail, without a slot. */
+static inline unsigned int slab_slots_of(const struct slab *s, unsigned int first, unsigned int n, unsigned int *slot)
+{
+	unsigned int end = sizeclass_slot(s->class, (first + n) * PAGE_SIZE - 1) + 1;
+
+	*slot = sizeclass_slot(s->class, first * PAGE_SIZE);
+	end = min(end, (unsigned int)s->nslots);
+	return end > *slot ? end - *slot : 0;
+}
+
+/* Which of its pages have no used slot, a bit each? Slabs of one page have none unless they are empty. */
+unsigned int slab_free_pages(const struct slab *s);
 
 /*
  * Up to @n free slots become used; their addresses go to out[-1], out[-2], …,

@@ -147,7 +147,7 @@ static void add_heap(struct stats_arena *out, struct pageheap *h)
 	out->pdirty += hs.dirty;
 	out->pmuzzy += hs.muzzy;
 	out->lazily += hs.lazily;
-	out->resident += (hs.active + hs.dirty + hs.muzzy + hs.untouched) << PAGE_SHIFT;
+	out->resident += (hs.active + hs.dirty + hs.muzzy + hs.untouched - hs.hollow) << PAGE_SHIFT;
 	out->mapped += hs.extents << EXTENT_SHIFT;
 	out->retained += hs.retained << EXTENT_SHIFT;
 	out->purges += hs.purges;
@@ -216,6 +216,7 @@ void stats_collect(struct stats *s)
 		struct pageheap_stats hs;
 
 		pageheap_stats(ash_pageheaps[i], &hs);
+		s->hollow += hs.hollow << PAGE_SHIFT;
 		s->extents += hs.extents;
 		s->huge += hs.huge;
 		s->device += hs.device;
@@ -256,7 +257,7 @@ static void look(struct extent *e, struct sample *small, struct sample *huge)
 	if (pages < 0)
 		return;
 	s->extents++;
-	s->counted += extent_is_huge(e) ? EXTENT_PAGES : e->nused + e->ndirty;
+	s->counted += extent_is_huge(e) ? EXTENT_PAGES : (unsigned int)(e->nused + e->ndirty - e->nhollow);
 	s->seen += (size_t)pages;
 }
 
@@ -276,7 +277,7 @@ static size_t heap_resident(struct pageheap *h, bool may_ask)
 		for (size_t k = 0; k < h->windows[i]->grown >> EXTENT_SHIFT; k += stride)
 			look(window_extent(h->windows[i], k), &small, &huge);
 	}
-	pages = (ptrdiff_t)(hs.active + hs.dirty + hs.muzzy + hs.untouched) +
+	pages = (ptrdiff_t)(hs.active + hs.dirty + hs.muzzy + hs.untouched - hs.hollow) +
 		miscounted(less(hs.huge, hs.device - hs.pieces), &huge) +
 		miscounted(less(hs.extents, hs.huge + hs.pieces), &small);
 	return pages > 0 ? (size_t)pages : 0;

@@ -28,6 +28,7 @@ struct stats {
 	size_t allocated, small, large;	/* live blocks; of them small, large or huge */
 	size_t cached;			/* free blocks in thread caches and depots */
 	size_t active, dirty, muzzy, metadata, resident, mapped, retained;
+	size_t hollow;			/* of the active ones, those without memory */
 	size_t lazy;			/* of the device's, in the kernel's words */
 	size_t extents, huge, device;	/* extents with memory; of them huge, the device's */
 	size_t fallbacks;		/* extents the device did not have, since start */

@@ -6,10 +6,10 @@
 
 #include "arenas.h"
 #include "conf.h"
+#include "hollow.h"
 #include "limit.h"
 #include "nodes.h"
 #include "os.h"
-#include "purge.h"
 
 /*
  * A stack begins with CAP_FIRST slots and doubles when it runs full or empty
@@ -20,6 +20,12 @@
 
 /* Look at the clock for decay no more often than this. */
 #define TICK_MS		((int64_t)50)
+
+/*
+ * Where that left something to do, so many times in a tick: what a caller pays for at once is bounded, and
+ * a large heap after a burst has more than that to give back.
+ */
+#define LOOKS			4u
 
 /* Collect at least so often, while anything is allocated: few events are no reason to keep all. */
 #define GC_MS		1000
@@ -195,7 +201,7 @@ static void age(struct tcache *t)
 }
 
 /* The thread may have moved to another node: allocate there from now on. */
-static void follow_node(struct tcache *t)
+RARE static void follow_node(struct tcache *t)
 {
 	struct arena *old = t->arena, *a;
 	unsigned int node;
@@ -214,7 +220,7 @@ static void follow_node(struct tcache *t)
 	t->follow_wait = FOLLOW_EVENTS;
 }
 
-void tcache_follow(struct tcache *t)
+RARE void tcache_follow(struct tcache *t)
 {
 	if (t->follow_wait) {
 		t->follow_wait--;
@@ -293,7 +299,7 @@ void tcache_freed(struct tcache *t)
 		return;
 	t->next_tick = now + TICK_MS;
 	tcache_count(t);
-	purge_heap(h, now, PURGE_DECAY_BATCH);
+	hollow_purge(h, now, PURGE_DECAY_BATCH);
 	errno = saved;
 }
 
@@ -305,6 +311,23 @@ static void count_event(struct tcache *t)
 		empty(t);
 	if (unlikely(++t->events >= t->gc_events))
 		tcache_gc(t);
+}
+
+static void look(struct tcache *t, uint64_t now)
+{
+	struct pageheap *h = t->arena->heap;
+	bool behind;
+
+	if (now >= t->next_tick) {
+		t->next_tick = now + TICK_MS;
+		t->again = LOOKS;
+	}
+	if (!hollow_look(h, now, &behind))
+		hollow_another(h, now);
+	/* Where memory goes back at once, a heap that breathes would fault it in again. */
+	t->again = behind && __atomic_load_n(&h->decay.ms, __ATOMIC_RELAXED) ? t->again - 1 : 0;
+	if (t->again)
+		hasten(t);
 }
 
 unsigned int tcache_event(struct tcache *t)
@@ -323,13 +346,11 @@ unsigned int tcache_event(struct tcache *t)
 	if (!due)
 		tcache_rebound(t);
 	t->net_due = t->net - TCACHE_EVENT_BYTES;
-	if (now < t->next_tick)
+	if (now < t->next_tick && !t->again)
 		return due;
 	saved = errno;
-	t->next_tick = now + TICK_MS;
 	tcache_count(t);
-	if (!purge_heap(t->arena->heap, now, PURGE_DECAY_BATCH))
-		purge_another(t->arena->heap, now);
+	look(t, now);
 	if (now >= t->next_gc) {
 		t->next_gc = now + GC_MS;
 		tcache_gc(t);

@@ -89,6 +89,7 @@ struct tcache {
 	uint32_t asked;		/* ash_limit.asked when the cache was last emptied for it */
 	uint32_t cpu;		/* *cpu_word when the thread's node was last looked at */
 	const volatile uint32_t *cpu_word;	/* see tcache_watch() */
+	uint32_t again;		/* looks at decay that may come before the next tick, for it is behind */
 	uint32_t follow_wait;	/* events until the thread may be bound to another node again */
 	size_t remote_bytes;	/* in remote[] */
 	int64_t large_max;	/* a share of the heap, at most option large_bytes; 0 in the static caches */

@@ -14,6 +14,7 @@
 #include "background.h"
 #include "conf.h"
 #include "extents.h"
+#include "hollow.h"
 #include "os.h"
 #include "prof.h"
 #include "source_dev.h"
@@ -308,6 +309,7 @@ static void prefork(void)
 	lock_check_fork(true);
 	lock_take(&init_lock);
 	lock_take(&threads_lock);
+	hollow_prefork();
 	arenas_prefork();
 	pageheaps_prefork();
 	prof_prefork();
@@ -326,6 +328,7 @@ static void postfork_parent(void)
 	prof_postfork(false);
 	pageheaps_postfork(false);
 	arenas_postfork(false);
+	hollow_postfork(false);
 	lock_drop(&threads_lock);
 	lock_drop(&init_lock);
 	lock_check_fork(false);
@@ -362,6 +365,7 @@ static void postfork_child(void)
 	prof_postfork(true);
 	pageheaps_postfork(true);
 	arenas_postfork(true);
+	hollow_postfork(true);
 	lock_init(&threads_lock, RANK_THREADS);
 	lock_init(&init_lock, RANK_INIT);
 	lock_check_fork(false);

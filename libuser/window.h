@@ -40,8 +40,9 @@ enum extent_list {
 /*
  * 2 MB of a window. Guarded by the page heap's lock.
  *
- *	used & dirty == 0, muzzy & ~dirty == 0
- *	nused == popcount(used), ndirty == popcount(dirty), nmuzzy == popcount(muzzy)
+ *	used & dirty == 0, muzzy & ~dirty == 0, hollow & ~used == 0
+ *	nused == popcount(used), and so with the others
+ *	nhollow > 0 => not intact
  *	longest == longest run of zeroes in used
  *	nused == 0 <=> bit set in the window's free map (or being purged)
  *	0 < nused < 512 <=> linked in the heap's bucket[longest]
@@ -50,12 +51,14 @@ struct extent {
 	struct bits used;	/* page belongs to a span */
 	struct bits dirty;	/* page is free and may hold anything but zeroes */
 	struct bits muzzy;	/* of those: purged lazily since it was used */
+	struct bits hollow;	/* page of a slab none of whose slots is used, and whose memory was given back */
 	char *addr;			/* constant */
 	struct extent *next, *prev;	/* bucket */
 	struct extent *dnext, *dprev;	/* list of extents with dirty pages, oldest first: see list */
 	struct extent *mnext;		/* list of extents to mend */
 	const struct source *source;	/* NULL while FRESH */
 	uint16_t nused, ndirty, nmuzzy, longest;
+	_Atomic uint16_t nhollow;	/* read without the lock: see pageheap_touched() */
 	uint16_t stuck, held;	/* its parts of the heap's stats.stuck and held_pages */
 	uint8_t state;		/* enum extent_state */
 	uint8_t window;		/* index of its window */
@@ -143,6 +146,12 @@ static inline uint8_t *window_classes(const struct window *w)
 static inline uint32_t *window_spans(const struct window *w)
 {
 	return (uint32_t *)w->spans.base;
+}
+
+/* Of a page that is ours; hollow.c reads others' at any time, and believes only what the record says. */
+static inline void window_set_span(const struct window *w, size_t page, uint32_t value)
+{
+	__atomic_store_n(window_spans(w) + page, value, __ATOMIC_RELAXED);
 }
 
 static inline struct extent *window_extent(const struct window *w, size_t i)

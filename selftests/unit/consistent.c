@@ -17,10 +17,13 @@ static bool extent_consistent(struct window *w, struct extent *e)
 	unsigned int dirty = bits_count_range(&e->dirty, 0, EXTENT_PAGES);
 
 	for (unsigned int i = 0; i < BITS_WORDS; i++) {
-		if (e->used.w[i] & e->dirty.w[i] || e->muzzy.w[i] & ~e->dirty.w[i])
+		if (e->used.w[i] & e->dirty.w[i] || e->muzzy.w[i] & ~e->dirty.w[i] ||
+		    e->hollow.w[i] & ~e->used.w[i])
 			return false;
 	}
 	if ((e->apart && (e->intact || !e->huge)) || (e->small && (e->huge || e->state != EXTENT_LIVE)))
+		return false;
+	if (bits_count_range(&e->hollow, 0, EXTENT_PAGES) != e->nhollow || (e->nhollow && e->intact))
 		return false;
 	return used == e->nused && dirty == e->ndirty &&
 	       bits_count_range(&e->muzzy, 0, EXTENT_PAGES) == e->nmuzzy &&
@@ -32,7 +35,7 @@ static bool extent_consistent(struct window *w, struct extent *e)
 
 bool pageheap_consistent(struct pageheap *h)
 {
-	size_t active = 0, dirty = 0, untouched = 0, stuck = 0, apart = 0, huge = 0, small = 0, held = 0;
+	size_t active = 0, dirty = 0, untouched = 0, stuck = 0, apart = 0, huge = 0, small = 0, held = 0, hollow = 0;
 	bool ok = true;
 
 	lock_take(&h->lock);
@@ -46,6 +49,7 @@ bool pageheap_consistent(struct pageheap *h)
 			stuck += e->nused && e->list != LIST_DIRTY ? e->ndirty - e->nmuzzy : 0;
 			held += e->list == LIST_HELD ? e->ndirty : 0;
 			apart += e->apart;
+			hollow += e->nhollow;
 			huge += e->state == EXTENT_LIVE && extent_is_huge(e);
 			small += e->small;
 			untouched += e->state == EXTENT_LIVE ? extent_untouched(e) : 0;
@@ -53,7 +57,7 @@ bool pageheap_consistent(struct pageheap *h)
 	}
 	ok &= active == h->stats.active && dirty == h->stats.dirty + h->stats.muzzy &&
 	      untouched == h->stats.untouched && apart == h->napart && stuck == h->stats.stuck &&
-	      huge == h->stats.huge && small == h->nsmall && held == h->held_pages;
+	      huge == h->stats.huge && small == h->nsmall && hollow == h->stats.hollow && held == h->held_pages;
 	lock_drop(&h->lock);
 	return ok;
 }

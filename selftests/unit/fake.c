@@ -54,20 +54,23 @@ uint64_t __wrap_os_now_ms(void)
 enum { NONE, ANON, DEVICE, TAKEN };
 static struct {
 	char *addr;
-	int owner;
+	_Atomic int owner;
 } given[1 << 16];
-static size_t ngiven;
+static _Atomic size_t ngiven;	/* one more at a time: under the page heap's lock */
 
-static int *owner_of(char *addr)
+static _Atomic int *owner_of(char *addr)
 {
-	for (size_t i = 0; i < ngiven; i++) {
+	size_t n = ngiven;
+
+	for (size_t i = 0; i < n; i++) {
 		if (given[i].addr == addr)
 			return &given[i].owner;
 	}
-	if (ngiven == ARRAY_SIZE(given))
+	if (n == ARRAY_SIZE(given))
 		abort();
-	given[ngiven].addr = addr;
-	return &given[ngiven++].owner;
+	given[n].addr = addr;
+	ngiven = n + 1;
+	return &given[n].owner;
 }
 
 static void wrong_unless(bool right)
@@ -82,7 +85,7 @@ static size_t give(char *addr, size_t len, size_t *left, int owner)
 	fake.commits++;
 	wrong_unless(len && !((uintptr_t)addr % EXTENT_SIZE) && !(len % EXTENT_SIZE));
 	for (size_t i = 0; i < n; i++) {
-		int *who = owner_of(addr + (i << EXTENT_SHIFT));
+		_Atomic int *who = owner_of(addr + (i << EXTENT_SHIFT));
 
 		wrong_unless(*who == NONE || *who == TAKEN);
 		*who = owner;
@@ -120,7 +123,7 @@ static bool take_back(const struct source_range *ranges, unsigned int n, int own
 		wrong_unless(ranges[i].len && !((uintptr_t)addr % unit) && !(ranges[i].len % unit));
 		madvise(addr, ranges[i].len, MADV_DONTNEED);
 		for (char *at = addr - (uintptr_t)addr % EXTENT_SIZE; at < end; at += EXTENT_SIZE) {
-			int *who = owner_of(at);
+			_Atomic int *who = owner_of(at);
 
 			wrong_unless(*who == owner || (*who == TAKEN && owner == DEVICE));
 			if (owner == DEVICE) {
@@ -193,7 +196,7 @@ static size_t device_take_back(char *addr, size_t len, unsigned int node)
 
 	(void)node;
 	for (; done < len; done += EXTENT_SIZE, fake.taken_back++) {
-		int *who = owner_of(addr + done);
+		_Atomic int *who = owner_of(addr + done);
 
 		wrong_unless(*who == DEVICE || *who == TAKEN);
 		if (*who == TAKEN && !give(addr + done, EXTENT_SIZE, &fake.device_left, DEVICE))

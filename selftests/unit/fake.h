@@ -10,6 +10,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "conf.h"
 #include "consistent.h"
@@ -37,12 +38,12 @@ struct fake {
 	void (*during_purge)(const struct source_range *ranges, unsigned int n);
 	void (*during_punch)(char *extent, const struct bits *pages);
 	void (*during_mend)(char *extent);
-	/* Counted. */
-	size_t punches, punched_pages, mends, tears;
-	size_t commits, purges, purged_ranges, purged_bytes;
-	size_t lazy_purges, lazy_ranges, lazy_bytes;	/* purged lazily */
-	size_t taken_back;	/* extents of the device asked for again */
-	size_t wrong;		/* requests that no caller may make; 0 */
+	/* Counted, by several threads. */
+	_Atomic size_t punches, punched_pages, mends, tears;
+	_Atomic size_t commits, purges, purged_ranges, purged_bytes;
+	_Atomic size_t lazy_purges, lazy_ranges, lazy_bytes;	/* purged lazily */
+	_Atomic size_t taken_back;	/* extents of the device asked for again */
+	_Atomic size_t wrong;		/* requests that no caller may make; 0 */
 };
 
 extern struct fake fake;

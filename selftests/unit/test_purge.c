@@ -2,6 +2,7 @@
 /* What is purged when, in what order, and at what price for the caller. */
 #include "ashlar.h"
 #include "fake.h"
+#include "hollow.h"
 #include "thread.h"
 
 static struct pageheap *heap;
@@ -485,7 +486,7 @@ Test(purge_another, each_in_turn_and_a_batch_at_a_time, .init = start_three)
 	while (dirty_of(0) || dirty_of(2)) {
 		size_t had = dirty_of(0) + dirty_of(2), ranges = fake.purged_ranges;
 
-		purge_another(ash_pageheaps[own], fake.now);
+		hollow_another(ash_pageheaps[own], fake.now);
 		cr_assert_leq(fake.purged_ranges - ranges, MOST, "%zu ranges in one call",
 			      fake.purged_ranges - ranges);
 		seen += had - dirty_of(0) - dirty_of(2);
@@ -506,11 +507,11 @@ Test(purge_another, keeps_what_decay_keeps, .init = start_three)
 	pageheap_set_decay(ash_pageheaps[0], -1);
 	pageheap_set_decay(ash_pageheaps[2], -1);
 	for (int i = 0; i < 30; i++, fake.now += 1000)
-		purge_another(ash_pageheaps[1], fake.now);
+		hollow_another(ash_pageheaps[1], fake.now);
 	cr_assert_eq(fake.purged_ranges, 0);
 	pageheap_set_decay(ash_pageheaps[2], 0);
 	for (int i = 0; i < 30; i++, fake.now += 1000)
-		purge_another(ash_pageheaps[1], fake.now);
+		hollow_another(ash_pageheaps[1], fake.now);
 	cr_assert_eq(dirty_of(0), 1000);
 	cr_assert_eq(dirty_of(1), 1000);
 	/* All but what a bounded caller keeps to breathe. */

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+#include "hollow.h"
+
+/* Each extent's turn comes so often in a decay time, and no more often than each half second. */
+#define TURNS		2
+#define TURN_LEAST_MS	500
+
+/* Extents that a caller of malloc looks at, some 15 us each. */
+#define LOOK_MOST	((size_t)16)
+
+static unsigned int count(const struct bits *b)
+{
+	return bits_count_range(b, 0, EXTENT_PAGES);
+}
+
+/* @npages bits of @b from @at on. */
+static unsigned int bits_of(const struct bits *b, size_t at, unsigned int npages)
+{
+	unsigned int pages = 0;
+
+	for (unsigned int i = 0; i < npages; i++)
+		pages |= (unsigned int)bits_get(b, (unsigned int)at + i) << i;
+	return pages;
+}
+
+static void set_bits(struct bits *b, size_t at, unsigned int pages)
+{
+	for (; pages; pages &= pages - 1)
+		bits_set(b, (unsigned int)at + (unsigned int)__builtin_ctz(pages));
+}
+
+/* Free pages of the slabs from page @first of @w on, those idle or, @by_force, all; what is free now is idle. */
+RARE static noinline void look(struct window *w, size_t first, bool by_force, struct bits *found)
+{
+	for (size_t at = 0; at < EXTENT_PAGES; at++) {
+		struct bin *b;
+		struct slab *s = bin_slab_at(w, first + at, &b);
+		unsigned int pages;
+
+		if (!s)
+			continue;
+		pages = slab_free_pages(s);
+		set_bits(found, s->page - first, by_force ? pages : pages & slab_idle(s));
+		slab_set_idle(s, pages);
+		at = s->page + s->npages - 1 - first;
+		bin_unlock(b);
+	}
+}
+
+/* Those of @found that are still idle are set aside. */
+RARE static noinline void set_aside(struct window *w, size_t first, const struct bits *found, struct bits *aside)
+{
+	for (unsigned int at = bits_next(found, 0, true); at < EXTENT_PAGES; at = bits_next(found, at, true)) {
+		struct bin *b;
+		struct slab *s = bin_slab_at(w, first + at, &b);
+		unsigned int pages;
+
+		if (!s) {
+			at++;
+			continue;
+		}
+		pages = bits_of(found, s->page - first, s->npages) & slab_idle(s);
+		if (pages)
+			bin_set_aside(b, s, pages);
+		set_bits(aside, s->page - first, pages);
+		at = (unsigned int)(s->page + s->npages - first);
+		bin_unlock(b);
+	}
+}
+
+RARE static noinline void bring_back(struct window *w, size_t first, const struct bits *aside)
+{
+	for (unsigned int at = bits_next(aside, 0, true), end; at < EXTENT_PAGES; at = bits_next(aside, end, true)) {
+		struct slab *s = slab_of(w, w->base + ((first + at) << PAGE_SHIFT)), *empty = NULL;
+		struct bin *b = bin_of(s);
+
+		end = (unsigned int)(s->page + s->npages - first);
+		bin_lock(ash_arenas[s->arena], b);
+		bin_bring_back(b, s, bits_of(aside, s->page - first, s->npages), &empty);
+		bin_unlock(b);
+		bin_destroy(empty);
+	}
+}
+
+/*
+ * Has @e slabs' pages among @found that are worth giving back? Those that are hollow already are not; and a
+ * huge page is given up for what is free and was used, not for what nobody has come to yet.
+ */
+RARE static noinline bool worth_it(struct pageheap *h, struct extent *e, struct bits *found, bool by_force)
+{
+	unsigned int pages;
+	bool worth;
+
+	lock_take(&h->lock);
+	for (unsigned int i = 0; i < BITS_WORDS; i++)
+		found->w[i] &= ~e->hollow.w[i];
+	pages = count(found);
+	worth = pages && e->source && (e->source->punch || e->source->purge_unit == PAGE_SIZE) &&
+		(!e->intact || pages + e->ndirty >= TEAR_LEAST || (by_force && e->source->tear));
+	lock_drop(&h->lock);
+	return worth;
+}
+
+/* Half of what a caller pays for is for pages that are free as such, whole extents at a time. */
+#define MOST	(PURGE_BATCHES / 2)
+
+/* False: it is to have its turn again, for the rest. */
+RARE static noinline bool hollow_out(struct pageheap *h, struct window *w, size_t i, bool by_force,
+				     struct purge_spent *spent, size_t *pages)
+{
+	struct purge_hollow try = { .most = spent ? MOST - spent->batches : PURGE_BATCHES, .by_force = by_force };
+	struct bits found = { { 0 } };
+	struct extent *e = window_extent(w, i);
+	size_t first = i * EXTENT_PAGES;
+
+	look(w, first, by_force, &found);
+	if (!count(&found) || !worth_it(h, e, &found, by_force))
+		return true;
+	set_aside(w, first, &found, &try.pages);
+	if (!count(&try.pages))
+		return true;
+	purge_hollow(h, e, &try);
+	bring_back(w, first, &try.pages);
+	if (spent)
+		spent->batches += try.batches;
+	*pages += try.gone;
+	return try.batches && !try.more;
+}
+
+/* --- whose turn it is ----------------------------------------------------------------------- */
+
+static size_t extents_of(const struct window *w)
+{
+	return atomic_load_explicit(&w->grown, memory_order_acquire) >> EXTENT_SHIFT;
+}
+
+/* Of all windows there are, *@windows of them. */
+static size_t count_extents(struct pageheap *h, unsigned int *windows)
+{
+	size_t n = 0;
+
+	lock_take(&h->lock);
+	*windows = h->nwindows;
+	for (unsigned int i = 0; i < h->nwindows; i++)
+		n += extents_of(h->windows[i]);
+	lock_drop(&h->lock);
+	return n;
+}
+
+/* The next extent in turn, an index into *@w. There is one. */
+static size_t next_extent(struct pageheap *h, unsigned int windows, struct window **w)
+{
+	while (h->turn_extent >= extents_of(h->windows[h->turn_window])) {
+		h->turn_extent = 0;
+		h->turn_window = (h->turn_window + 1) % windows;
+	}
+	*w = h->windows[h->turn_window];
+	return h->turn_extent++;
+}
+
+/* How many of @all extents are due, each once in @ms; none is twice, however long nobody looked. */
+static size_t extents_due(struct pageheap *h, uint64_t now, uint64_t ms, size_t all)
+{
+	uint64_t since = h->turn_at && now > h->turn_at ? now - h->turn_at : 0;
+
+	h->turn_at = max(h->turn_at, now);
+	h->turn_due = min(h->turn_due + all * min(since, ms), all * ms);
+	return h->turn_due / ms;
+}
+
+static bool has_half(struct pageheap *h, const struct purge_spent *spent)
+{
+	return spent->batches < MOST && !purge_is_spent(h, spent);
+}
+
+/* @due extents in turn; returns how many had theirs. *@pages were given back. */
+RARE static noinline size_t take_turns(struct pageheap *h, unsigned int windows, size_t due, bool by_force,
+				       struct purge_spent *spent, size_t *pages)
+{
+	size_t done;
+
+	for (done = 0; done < due && (!spent || has_half(h, spent)); done++) {
+		struct window *w;
+		size_t i = next_extent(h, windows, &w);
+
+		if (!hollow_out(h, w, i, by_force, spent, pages)) {
+			h->turn_extent = i;
+			break;
+		}
+		/* Whoever waits, to fork or for memory, waits for one extent. */
+		if (!spent) {
+			lock_drop(&h->hollow_lock);
+			lock_take(&h->hollow_lock);
+		}
+	}
+	if (spent)
+		spent->more = done < due;
+	return done;
+}
+
+static size_t hollow_heap(struct pageheap *h, uint64_t now, enum purge_scope scope, struct purge_spent *spent)
+{
+	int64_t decay_ms = __atomic_load_n(&h->decay.ms, __ATOMIC_RELAXED);
+	uint64_t ms = (uint64_t)max(decay_ms / TURNS, (int64_t)TURN_LEAST_MS);
+	size_t all, due, pages = 0;
+	unsigned int windows;
+
+	if (decay_ms < 0 && scope != PURGE_ALL)
+		return 0;
+	if (scope == PURGE_ALL)
+		lock_take(&h->hollow_lock);
+	else if (!lock_try(&h->hollow_lock))
+		return 0;
+	all = count_extents(h, &windows);
+	if (scope == PURGE_ALL) {
+		take_turns(h, windows, all, true, NULL, &pages);
+	} else {
+		due = extents_due(h, now, ms, all);
+		if (spent)
+			due = min(due, LOOK_MOST);
+		h->turn_due -= due * ms;
+		if (due)
+			h->turn_due += (due - take_turns(h, windows, due, false, spent, &pages)) * ms;
+	}
+	lock_drop(&h->hollow_lock);
+	return pages;
+}
+
+size_t hollow_look(struct pageheap *h, uint64_t now, bool *behind)
+{
+	struct purge_spent spent = { .copied = h->copied };
+	size_t pages = hollow_heap(h, now, PURGE_DECAY_BATCH, &spent);
+
+	pages += purge_heap_rest(h, now, PURGE_DECAY_BATCH, &spent);
+	*behind = spent.more || purge_is_spent(h, &spent);
+	return pages;
+}
+
+size_t hollow_purge(struct pageheap *h, uint64_t now, enum purge_scope scope)
+{
+	bool behind;
+
+	if (scope == PURGE_DECAY_BATCH)
+		return hollow_look(h, now, &behind);
+	return hollow_heap(h, now, scope, NULL) + purge_heap(h, now, scope);
+}
+
+RARE size_t hollow_purge_all(uint64_t now, enum purge_scope scope)
+{
+	size_t pages = 0;
+
+	for (unsigned int i = 0; i < ash_npageheaps; i++)
+		pages += hollow_purge(ash_pageheaps[i], now, scope);
+	return pages;
+}
+
+RARE void hollow_another(const struct pageheap *own, uint64_t now)
+{
+	static _Atomic unsigned int turn;
+	struct pageheap *h;
+
+	if (ash_npageheaps < 2)
+		return;
+	h = ash_pageheaps[atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed) % ash_npageheaps];
+	if (h != own)
+		hollow_purge(h, now, PURGE_DECAY_BATCH);
+}
+
+/* --- fork ------------------------------------------------------------------------------------ */
+
+RARE void hollow_prefork(void)
+{
+	for (unsigned int i = 0; i < ash_npageheaps; i++)
+		lock_take(&ash_pageheaps[i]->hollow_lock);
+}
+
+RARE void hollow_postfork(bool child)
+{
+	for (unsigned int i = 0; i < ash_npageheaps; i++) {
+		if (child)
+			lock_init(&ash_pageheaps[i]->hollow_lock, RANK_HOLLOW);
+		else
+			lock_drop(&ash_pageheaps[i]->hollow_lock);
+	}
+}
