@@ -157,6 +157,18 @@ static unsigned int depot_get(struct arena *a, struct bin *b, unsigned int class
 
 /* --- fill and flush ------------------------------------------------------------------ */
 
+/* Those of @s that are on idle pages stay until no other slab has any. */
+RARE static noinline unsigned int take_warm(struct bin *b, struct slab *s, void **top, unsigned int n)
+{
+	unsigned int got;
+
+	bin_unlink(b, s);
+	got = slab_take_warm(s, top, n);
+	if (s->nfree)
+		bin_link_to(b, s, got < n ? BIN_COLD : bin_list_of(s));
+	return got;
+}
+
 /* Up to @n slots of @b's slabs. Under its lock. */
 static unsigned int take_slots(struct bin *b, void **top, unsigned int n)
 {
@@ -168,6 +180,10 @@ static unsigned int take_slots(struct bin *b, void **top, unsigned int n)
 
 		if (!s)
 			break;
+		if (unlikely(slab_idle(s)) && SLAB_LIST(slab_listed(s)) != BIN_COLD) {
+			got += take_warm(b, s, top - got, n - got);
+			continue;
+		}
 		bin_unlink(b, s);
 		k = slab_take(s, top - got, n - got);
 		if (s->nfree)

@@ -44,48 +44,30 @@ RARE struct slab *bin_slab_at(struct window *w, size_t at, struct bin **b)
 	return NULL;
 }
 
-/* For each run of @pages: its slots. False if there is none from *@page on. */
-static bool next_slots(const struct slab *s, unsigned int pages, unsigned int *page, unsigned int *slot,
-		       unsigned int *n)
-{
-	unsigned int left = pages >> *page << *page, first, end;
-
-	if (!left)
-		return false;
-	first = (unsigned int)__builtin_ctz(left);
-	end = (unsigned int)__builtin_ctz(~(left >> first)) + first;
-	*n = slab_slots_of(s, first, end - first, slot);
-	*page = end;
-	return true;
-}
-
-/* Slots may lie on pages of two runs: those count that change. */
 RARE void bin_set_aside(struct bin *b, struct slab *s, unsigned int pages)
 {
-	unsigned int page = 0, slot, n, changed;
+	struct bits slots = slab_slots_on(s, pages);
+	unsigned int n = bits_count_range(&slots, 0, BITS_COUNT);
 
 	bin_unlink(b, s);
-	while (next_slots(s, pages, &page, &slot, &n)) {
-		changed = bits_count_range(&s->free, slot, n);
-		bits_clear_range(&s->free, slot, n);
-		s->nfree = (uint16_t)(s->nfree - changed);
-		b->out += changed;
-	}
+	for (unsigned int i = 0; i < BITS_WORDS; i++)
+		s->free.w[i] &= ~slots.w[i];
+	s->nfree = (uint16_t)(s->nfree - n);
+	b->out += n;
 	if (s->nfree)
 		bin_link(b, s);
 }
 
 RARE void bin_bring_back(struct bin *b, struct slab *s, unsigned int pages, struct slab **empty)
 {
-	unsigned int page = 0, slot, n, changed;
+	struct bits slots = slab_slots_on(s, pages);
+	unsigned int n = bits_count_range(&slots, 0, BITS_COUNT);
 	bool full = !s->nfree;
 
-	while (next_slots(s, pages, &page, &slot, &n)) {
-		changed = n - bits_count_range(&s->free, slot, n);
-		bits_set_range(&s->free, slot, n);
-		s->nfree = (uint16_t)(s->nfree + changed);
-		b->out -= changed;
-	}
+	for (unsigned int i = 0; i < BITS_WORDS; i++)
+		s->free.w[i] |= slots.w[i];
+	s->nfree = (uint16_t)(s->nfree + n);
+	b->out -= n;
 	/* A fill that came by meanwhile saw them used. */
 	slab_set_idle(s, slab_idle(s) | pages);
 	bin_returned(b, s, full, empty);

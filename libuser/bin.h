@@ -11,8 +11,10 @@
 
 #include "slab.h"
 
-/* Lists of slabs by the quarter of their slots that is free: fullest first. */
-#define BIN_LISTS	4
+/* Lists of slabs by the quarter of their slots that is free, fullest first; and those that have none but on idle pages. */
+#define BIN_QUARTERS	4u
+#define BIN_COLD	5u
+#define BIN_LISTS	5
 #define ARENAS_MAX	4095
 
 struct bin {
@@ -72,13 +74,12 @@ static inline void bin_unlock(struct bin *b)
 /* All down to bin_returned() under the bin's lock. Which list is @s for? */
 static inline unsigned int bin_list_of(const struct slab *s)
 {
-	return 1 + min((unsigned int)s->nfree * BIN_LISTS / (s->nslots + 1u), BIN_LISTS - 1u);
+	return 1 + min(s->nfree * BIN_QUARTERS / (s->nslots + 1u), BIN_QUARTERS - 1);
 }
 
-/* @s, which has free slots, goes to its list. */
-static inline void bin_link(struct bin *b, struct slab *s)
+/* @s, which has free slots, goes to @list. */
+static inline void bin_link_to(struct bin *b, struct slab *s, unsigned int list)
 {
-	unsigned int list = bin_list_of(s);
 	struct slab **head = &b->lists[list - 1];
 
 	s->prev = NULL;
@@ -87,6 +88,11 @@ static inline void bin_link(struct bin *b, struct slab *s)
 		(*head)->prev = s;
 	*head = s;
 	slab_set_list(s, list);
+}
+
+static inline void bin_link(struct bin *b, struct slab *s)
+{
+	bin_link_to(b, s, bin_list_of(s));
 }
 
 /* And off it. */
@@ -101,7 +107,7 @@ static inline void bin_unlink(struct bin *b, struct slab *s)
 	slab_set_list(s, 0);
 }
 
-/* One of the fullest slabs that have a free slot; NULL: there is none. */
+/* One of the fullest slabs that have a free slot, a cold one if no other has; NULL: none has. */
 static inline struct slab *bin_fullest(const struct bin *b)
 {
 	for (unsigned int i = 0; i < BIN_LISTS; i++) {
@@ -114,6 +120,7 @@ static inline struct slab *bin_fullest(const struct bin *b)
 /* @s got slots back; it was @full before. Empty slabs are chained for bin_destroy(). */
 static inline void bin_returned(struct bin *b, struct slab *s, bool full, struct slab **empty)
 {
+	extent_slabs_freed(window_extent(&ash_windows[s->window], s->page / EXTENT_PAGES));
 	if (s->nfree == s->nslots) {
 		if (!full)
 			bin_unlink(b, s);

@@ -158,6 +158,9 @@ RARE void extent_tear(struct pageheap *h, struct extent *e)
 		h->stats.punched++;
 		h->stats.pieces++;
 	}
+	/* What was not worth a huge page is now. */
+	if (e->intact)
+		extent_slabs_freed(e);
 	e->intact = false;
 }
 
@@ -230,7 +233,7 @@ RARE void extent_not_hollow(struct pageheap *h, struct extent *e, const struct b
 /* longest has to be found again: what was the longest run got shorter. */
 #define LONGEST_UNKNOWN	UINT16_MAX
 
-void extent_not_muzzy(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
+RARE void extent_not_muzzy(struct pageheap *h, struct extent *e, unsigned int first, unsigned int n)
 {
 	unsigned int was = bits_count_range(&e->muzzy, first, n);
 
@@ -359,6 +362,9 @@ void extent_unuse(struct pageheap *h, struct extent *e, unsigned int first, unsi
 	h->stats.dirty += n;
 	if (unlikely(e->nhollow))
 		unuse_hollow(h, e, first, n);
+	/* More is free, maybe enough now. */
+	if (unlikely(atomic_load_explicit(&e->slabs, memory_order_relaxed) == SLABS_KEPT))
+		extent_slabs_freed(e);
 }
 
 RARE void extent_clean(struct pageheap *h, struct extent *e, const struct bits *pages)

@@ -57,6 +57,7 @@ struct pageheap {
 	size_t turn_extent;
 	unsigned int turn_window;
 	uint64_t turn_at, turn_due;
+	unsigned int refused;		/* extents in a row whose slabs' pages the source refused; likewise */
 	unsigned int index;		/* constant */
 	unsigned int node;		/* constant: kernel's node id */
 	/* All below guarded by lock. */
@@ -205,6 +206,13 @@ void extent_clean(struct pageheap *h, struct extent *e, const struct bits *pages
 
 /* The memory of @from is @to's now; both are wholly in use. @from is about to be given back. */
 void extent_move(struct pageheap *h, struct extent *to, struct extent *from);
+
+/* Slots of a slab in @e were freed: hollow.c looks at it when it comes to it, which says so before it looks. */
+static inline void extent_slabs_freed(struct extent *e)
+{
+	if (atomic_load_explicit(&e->slabs, memory_order_relaxed) != SLABS_FREED)
+		atomic_store_explicit(&e->slabs, SLABS_FREED, memory_order_relaxed);
+}
 
 /* Pages that are a slab's, and without memory; or no longer, those that are so among @pages. */
 void extent_make_hollow(struct pageheap *h, struct extent *e, const struct bits *pages);

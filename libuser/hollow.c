@@ -29,19 +29,23 @@ static void set_bits(struct bits *b, size_t at, unsigned int pages)
 		bits_set(b, (unsigned int)at + (unsigned int)__builtin_ctz(pages));
 }
 
-/* Free pages of the slabs from page @first of @w on, those idle or, @by_force, all; what is free now is idle. */
-RARE static noinline void look(struct window *w, size_t first, bool by_force, struct bits *found)
+/* Pages without a used slot of the slabs from page @first of @w on; *@idle, those that were so at the last look. */
+RARE static noinline void look(struct window *w, size_t first, struct bits *free, struct bits *idle)
 {
 	for (size_t at = 0; at < EXTENT_PAGES; at++) {
 		struct bin *b;
 		struct slab *s = bin_slab_at(w, first + at, &b);
-		unsigned int pages;
+		unsigned int pages, had;
 
 		if (!s)
 			continue;
 		pages = slab_free_pages(s);
-		set_bits(found, s->page - first, by_force ? pages : pages & slab_idle(s));
-		slab_set_idle(s, pages);
+		had = slab_idle(s);
+		set_bits(free, s->page - first, pages);
+		set_bits(idle, s->page - first, pages & had);
+		/* A write would be a page's copy where a child shares the records. */
+		if (pages != had)
+			slab_set_idle(s, pages);
 		at = s->page + s->npages - 1 - first;
 		bin_unlock(b);
 	}
@@ -82,21 +86,26 @@ RARE static noinline void bring_back(struct window *w, size_t first, const struc
 	}
 }
 
-/*
- * Has @e slabs' pages among @found that are worth giving back? Those that are hollow already are not; and a
- * huge page is given up for what is free and was used, not for what nobody has come to yet.
- */
-RARE static noinline bool worth_it(struct pageheap *h, struct extent *e, struct bits *found, bool by_force)
+/* Of @pages those that have memory. */
+static void with_memory(struct pageheap *h, const struct extent *e, struct bits *pages)
 {
-	unsigned int pages;
+	lock_take(&h->lock);
+	for (unsigned int i = 0; i < BITS_WORDS; i++)
+		pages->w[i] &= ~e->hollow.w[i];
+	lock_drop(&h->lock);
+}
+
+/*
+ * Are @pages more of @e worth its huge page, if it has one? That is given up for what is free and was used, not
+ * for what nobody has come to yet. By force for as much as mending may add.
+ */
+static bool worth_it(struct pageheap *h, const struct extent *e, unsigned int pages, bool by_force)
+{
 	bool worth;
 
 	lock_take(&h->lock);
-	for (unsigned int i = 0; i < BITS_WORDS; i++)
-		found->w[i] &= ~e->hollow.w[i];
-	pages = count(found);
-	worth = pages && e->source && (e->source->punch || e->source->purge_unit == PAGE_SIZE) &&
-		(!e->intact || pages + e->ndirty >= TEAR_LEAST || (by_force && e->source->tear));
+	worth = e->source && (e->source->punch || e->source->purge_unit == PAGE_SIZE) &&
+		(!e->intact || pages + e->ndirty >= (by_force && e->source->tear ? MEND_MOST_FREE : TEAR_LEAST));
 	lock_drop(&h->lock);
 	return worth;
 }
@@ -104,25 +113,48 @@ RARE static noinline bool worth_it(struct pageheap *h, struct extent *e, struct 
 /* Half of what a caller pays for is for pages that are free as such, whole extents at a time. */
 #define MOST	(PURGE_BATCHES / 2)
 
-/* False: it is to have its turn again, for the rest. */
+/* What is to be known of the extent, unless slots were freed meanwhile. */
+static void set_slabs(struct extent *e, enum extent_slabs slabs)
+{
+	uint8_t quiet = SLABS_QUIET;
+
+	atomic_compare_exchange_strong(&e->slabs, &quiet, (uint8_t)slabs);
+}
+
+/* False: it is to have its turn again at the next look, for the rest. */
 RARE static noinline bool hollow_out(struct pageheap *h, struct window *w, size_t i, bool by_force,
 				     struct purge_spent *spent, size_t *pages)
 {
 	struct purge_hollow try = { .most = spent ? MOST - spent->batches : PURGE_BATCHES, .by_force = by_force };
-	struct bits found = { { 0 } };
+	struct bits free = { { 0 } }, idle = { { 0 } };
 	struct extent *e = window_extent(w, i);
 	size_t first = i * EXTENT_PAGES;
 
-	look(w, first, by_force, &found);
-	if (!count(&found) || !worth_it(h, e, &found, by_force))
+	atomic_store(&e->slabs, SLABS_QUIET);
+	look(w, first, &free, &idle);
+	with_memory(h, e, &free);
+	if (by_force)
+		idle = free;
+	with_memory(h, e, &idle);
+	if (count(&free) > count(&idle))
+		set_slabs(e, SLABS_IDLE);
+	if (!count(&idle))
 		return true;
-	set_aside(w, first, &found, &try.pages);
+	if (!worth_it(h, e, count(&idle), by_force)) {
+		if (!by_force)
+			set_slabs(e, SLABS_KEPT);
+		return true;
+	}
+	set_aside(w, first, &idle, &try.pages);
 	if (!count(&try.pages))
 		return true;
 	purge_hollow(h, e, &try);
 	bring_back(w, first, &try.pages);
+	if (!try.gone || try.more)
+		set_slabs(e, SLABS_IDLE);
 	if (spent)
 		spent->batches += try.batches;
+	h->refused = try.gone ? 0 : h->refused + (try.batches > 0);
 	*pages += try.gone;
 	return try.batches && !try.more;
 }
@@ -173,16 +205,25 @@ static bool has_half(struct pageheap *h, const struct purge_spent *spent)
 	return spent->batches < MOST && !purge_is_spent(h, spent);
 }
 
+/* Is there anything to be had of its slabs? Most extents have nothing, and cost a look at this. */
+static bool is_quiet(const struct extent *e, bool by_force)
+{
+	return atomic_load_explicit(&e->slabs, memory_order_relaxed) < (by_force ? SLABS_KEPT : SLABS_IDLE);
+}
+
 /* @due extents in turn; returns how many had theirs. *@pages were given back. */
 RARE static noinline size_t take_turns(struct pageheap *h, unsigned int windows, size_t due, bool by_force,
 				       struct purge_spent *spent, size_t *pages)
 {
-	size_t done;
+	size_t done, looks = 0;
 
-	for (done = 0; done < due && (!spent || has_half(h, spent)); done++) {
+	for (done = 0; done < due && (!spent || (looks < LOOK_MOST && has_half(h, spent))); done++) {
 		struct window *w;
 		size_t i = next_extent(h, windows, &w);
 
+		if (is_quiet(window_extent(w, i), by_force))
+			continue;
+		looks++;
 		if (!hollow_out(h, w, i, by_force, spent, pages)) {
 			h->turn_extent = i;
 			break;
@@ -197,6 +238,9 @@ RARE static noinline size_t take_turns(struct pageheap *h, unsigned int windows,
 		spent->more = done < due;
 	return done;
 }
+
+/* Pages that are locked, or shared with a child on the device, are not to be had for long: less and less is tried. */
+#define REFUSED_MOST	6u
 
 static size_t hollow_heap(struct pageheap *h, uint64_t now, enum purge_scope scope, struct purge_spent *spent)
 {
@@ -215,9 +259,8 @@ static size_t hollow_heap(struct pageheap *h, uint64_t now, enum purge_scope sco
 	if (scope == PURGE_ALL) {
 		take_turns(h, windows, all, true, NULL, &pages);
 	} else {
+		ms <<= min(h->refused, REFUSED_MOST);
 		due = extents_due(h, now, ms, all);
-		if (spent)
-			due = min(due, LOOK_MOST);
 		h->turn_due -= due * ms;
 		if (due)
 			h->turn_due += (due - take_turns(h, windows, due, false, spent, &pages)) * ms;

@@ -197,7 +197,7 @@ void pageheap_free(void *p, size_t n)
  * Under the slab's bin's lock, which orders it with hollow.c: what that made hollow is seen here
  * once a slot of it can be had.
  */
-void pageheap_touched(struct window *w, size_t page, unsigned int pages)
+RARE void pageheap_touched(struct window *w, size_t page, unsigned int pages)
 {
 	struct pageheap *h = ash_pageheaps[w->heap];
 	struct extent *e = window_extent(w, page / EXTENT_PAGES);

@@ -29,6 +29,7 @@ struct batch {
 	/* Instead of items: one extent, which of its pages go, and which of them are free and dirty. */
 	struct extent *punched;
 	struct bits holes, dirty;
+	bool alone;		/* what is dirty stays */
 	struct bits hollow;	/* of its holes those that are in use, for a caller who knows that they hold nothing */
 };
 
@@ -134,8 +135,14 @@ RARE static noinline bool gather_holes(struct pageheap *h, struct batch *b, stru
 	struct bits all = e->dirty, free;
 	bool more = false;
 
-	for (unsigned int i = 0; i < BITS_WORDS; i++)
-		all.w[i] = (extent_is_huge(e) ? ~e->used.w[i] : all.w[i]) | b->hollow.w[i];
+	for (unsigned int i = 0; i < BITS_WORDS; i++) {
+		if (extent_is_huge(e))
+			all.w[i] = ~e->used.w[i];
+		/* What is dirty goes lazily, when it is its time. */
+		if (b->alone)
+			all.w[i] &= ~e->dirty.w[i];
+		all.w[i] |= b->hollow.w[i];
+	}
 	if (!extent_punches(e))
 		more = shorten(&all, most);
 	b->punched = e;
@@ -348,10 +355,10 @@ RARE static bool purge_holes(const struct extent *e, const struct bits *holes)
 				.len = (size_t)n << PAGE_SHIFT,
 			};
 		if (k == PURGE_BATCH || (k && !more)) {
-			ok = e->source->purge(ranges, k) && ok;
+			ok = e->source->purge(ranges, k);
 			k = 0;
 		}
-	} while (more);
+	} while (more && ok);
 	return ok;
 }
 
@@ -415,6 +422,7 @@ RARE void purge_hollow(struct pageheap *h, struct extent *e, struct purge_hollow
 		return;
 	dirty = purgeable(h);
 	muzzy = h->stats.muzzy;
+	b.alone = h->muzzy.ms && !try->by_force && !extent_punches(e);
 	try->more = gather_holes(h, &b, e, min(try->most, PURGE_BATCHES) * PURGE_BATCH);
 	try->batches = extent_punches(e) ? 1 : (count_runs(&b.holes) + PURGE_BATCH - 1) / PURGE_BATCH;
 	if (give_back_holes(h, &b))

@@ -49,7 +49,10 @@ struct purge_hollow {
 	bool more;		/* it would have been more batches: the rest is as it was */
 };
 
-/* With them goes what is free of @e: if it is on a huge page all of it, else what is dirty. */
+/*
+ * With them goes what is free of @e: if it is on a huge page all of it, else what is dirty; but not by force,
+ * where dirty pages become muzzy first, those stay.
+ */
 void purge_hollow(struct pageheap *h, struct extent *e, struct purge_hollow *try);
 
 /* All heaps. */

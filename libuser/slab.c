@@ -52,12 +52,35 @@ void slab_destroy(struct slab *s)
 	pageheap_free(addr, npages);
 }
 
+/* From *@slot on, on page @page alone. 0: it is the tail, without a slot. */
+static unsigned int slots_of_page(const struct slab *s, unsigned int page, unsigned int *slot)
+{
+	unsigned int end = sizeclass_slot(s->class, (page + 1) * PAGE_SIZE - 1) + 1;
+
+	*slot = sizeclass_slot(s->class, page * PAGE_SIZE);
+	end = min(end, (unsigned int)s->nslots);
+	return end > *slot ? end - *slot : 0;
+}
+
+RARE struct bits slab_slots_on(const struct slab *s, unsigned int pages)
+{
+	struct bits slots = { { 0 } };
+	unsigned int slot, n;
+
+	for (; pages; pages &= pages - 1) {
+		n = slots_of_page(s, (unsigned int)__builtin_ctz(pages), &slot);
+		if (n)
+			bits_set_range(&slots, slot, n);
+	}
+	return slots;
+}
+
 RARE unsigned int slab_free_pages(const struct slab *s)
 {
 	unsigned int pages = 0, slot, n;
 
 	for (unsigned int i = 0; s->npages > 1 && i < s->npages; i++) {
-		n = slab_slots_of(s, i, 1, &slot);
+		n = slots_of_page(s, i, &slot);
 		if (n && bits_count_range(&s->free, slot, n) == n)
 			pages |= 1u << i;
 	}
@@ -75,7 +98,7 @@ RARE static noinline void touch(struct slab *s)
 }
 
 /* Neighbours cost an addition each, and not a multiplication. */
-unsigned int slab_take(struct slab *s, void **out, unsigned int n)
+static inline unsigned int take(struct slab *s, void **out, unsigned int n)
 {
 	size_t size = sizeclasses[s->class].size;
 	char *base = slab_addr(s);
@@ -99,9 +122,32 @@ unsigned int slab_take(struct slab *s, void **out, unsigned int n)
 		s->free.w[i] = w;
 	}
 	s->nfree = (uint16_t)(s->nfree - (n - left));
+	return n - left;
+}
+
+unsigned int slab_take(struct slab *s, void **out, unsigned int n)
+{
+	unsigned int got = take(s, out, n);
+
 	if (unlikely(slab_idle(s)))
 		touch(s);
-	return n - left;
+	return got;
+}
+
+RARE unsigned int slab_take_warm(struct slab *s, void **out, unsigned int n)
+{
+	struct bits cold = slab_slots_on(s, slab_idle(s));
+	unsigned int got;
+
+	/* Not all of them are free: they may be set aside (bin.h). */
+	for (unsigned int i = 0; i < BITS_WORDS; i++) {
+		cold.w[i] &= s->free.w[i];
+		s->free.w[i] &= ~cold.w[i];
+	}
+	got = take(s, out, n);
+	for (unsigned int i = 0; i < BITS_WORDS; i++)
+		s->free.w[i] |= cold.w[i];
+	return got;
 }
 
 unsigned int slab_put_run(struct slab *s, void *const *blocks, unsigned int n)

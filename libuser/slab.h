@@ -86,15 +86,8 @@ static inline char *slab_addr(const struct slab *s)
 	return ash_windows[s->window].base + ((size_t)s->page << PAGE_SHIFT);
 }
 
-/* Slots that lie on pages [first, first + n) of @s, from *@slot on. 0: it is the tail, without a slot. */
-static inline unsigned int slab_slots_of(const struct slab *s, unsigned int first, unsigned int n, unsigned int *slot)
-{
-	unsigned int end = sizeclass_slot(s->class, (first + n) * PAGE_SIZE - 1) + 1;
-
-	*slot = sizeclass_slot(s->class, first * PAGE_SIZE);
-	end = min(end, (unsigned int)s->nslots);
-	return end > *slot ? end - *slot : 0;
-}
+/* The slots that lie on @pages of @s, a bit each, in part or as a whole. */
+struct bits slab_slots_on(const struct slab *s, unsigned int pages);
 
 /* Which of its pages have no used slot, a bit each? Slabs of one page have none unless they are empty. */
 unsigned int slab_free_pages(const struct slab *s);
@@ -104,6 +97,9 @@ unsigned int slab_free_pages(const struct slab *s);
  * lowest first, so that a stack that ends at @out gives them back in order.
  */
 unsigned int slab_take(struct slab *s, void **out, unsigned int n);
+
+/* The same of those that are on no idle page: one that is hollow would be a page fault. */
+unsigned int slab_take_warm(struct slab *s, void **out, unsigned int n);
 
 /*
  * Used slots become free: the first ones of @blocks, up to one that is no start of a used slot of

@@ -37,6 +37,14 @@ enum extent_list {
 	LIST_HELD,		/* only where they have to go: it would lose its huge page for too few */
 };
 
+/* What hollow.c knows of an extent's slabs. */
+enum extent_slabs {
+	SLABS_QUIET,		/* no slot was freed since it last had nothing to give, or there are none */
+	SLABS_KEPT,		/* it has idle pages, but not enough for its huge page */
+	SLABS_IDLE,		/* it has idle pages, which go at its next turn */
+	SLABS_FREED,		/* slots were freed since its last turn */
+};
+
 /*
  * 2 MB of a window. Guarded by the page heap's lock.
  *
@@ -61,6 +69,7 @@ struct extent {
 	_Atomic uint16_t nhollow;	/* read without the lock: see pageheap_touched() */
 	uint16_t stuck, held;	/* its parts of the heap's stats.stuck and held_pages */
 	uint8_t state;		/* enum extent_state */
+	_Atomic uint8_t slabs;	/* enum extent_slabs; by no lock: see extent_slabs_freed() */
 	uint8_t window;		/* index of its window */
 	uint8_t list;		/* enum extent_list: where it is linked in dnext/dprev */
 	bool on_mend;		/* linked in mnext */

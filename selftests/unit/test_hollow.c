@@ -183,6 +183,40 @@ Test(hollow, what_is_used_again_has_memory_again)
 	nothing_is_lost();
 }
 
+/* A slot on a page with memory is had before one on a page without. */
+Test(hollow, warm_slots_are_used_first)
+{
+	size_t hollow, active;
+
+	fill(SMALL, 4000);
+	keep_every(500);
+	hollow_purge(heap, fake.now, PURGE_ALL);
+	hollow = stats().hollow;
+	active = stats().active;
+	cr_assert_gt(hollow, 30);
+	/* Beside each block that stayed there are 63 free slots on its page. */
+	fill(SMALL, 7 * 63);
+	cr_assert_eq(stats().hollow, hollow);
+	cr_assert_eq(stats().active, active);
+	fill(SMALL, 1000);
+	cr_assert_lt(stats().hollow, hollow, "then those");
+	cr_assert_eq(stats().active, active, "before there is a new slab");
+	right();
+	nothing_is_lost();
+}
+
+Test(hollow, where_dirty_pages_become_muzzy_first)
+{
+	pageheap_set_muzzy_decay(heap, 6400);
+	fill(SMALL, 2000);
+	keep_every(1000);
+	turn();
+	turn();
+	cr_assert(stats().hollow > 5 && stats().muzzy > 5, "%zu hollow, %zu muzzy", stats().hollow, stats().muzzy);
+	cr_assert_eq(fake.purged_bytes >> PAGE_SHIFT, stats().hollow, "nothing else by force");
+	right();
+}
+
 /* Slots that lie across a page's end stay out of both. */
 Test(hollow, slots_across_pages)
 {
@@ -319,6 +353,8 @@ static void *take_few(void *arg)
 	void *p[4];
 	unsigned int got = arena_fill(arena, SMALL, p + 4, 4);
 
+	for (unsigned int i = 4 - got; i < 4; i++)
+		cr_assert(slab_consistent(slab_of(window_of(p[i]), p[i])));
 	arena_flush(NULL, SMALL, p + 4 - got, got);
 	return arg;
 }
@@ -479,6 +515,21 @@ Test(hollow, less_than_a_fifth_by_force, .init = start_huge)
 	right();
 }
 
+/* What mending would bring back is not worth it. */
+Test(hollow, a_few_pages_not_even_by_force, .init = start_huge)
+{
+	fill(SMALL, full / 4);
+	cr_assert(pageheap_alloc(heap, (unsigned int)(EXTENT_PAGES - stats().active), 1, NULL));
+	/* Of the slabs but the first two, which have a page each, one block stays. */
+	for (unsigned int i = 128; i < nblocks; i++) {
+		if (i % 512 != 200)
+			release(i);
+	}
+	hollow_purge(heap, fake.now, PURGE_ALL);
+	cr_assert(stats().hollow == 0 && stats().huge == 1 && fake.tears == 0);
+	right();
+}
+
 Test(hollow, mended_when_they_are_used_again, .init = start_huge)
 {
 	fill(SMALL, full);
@@ -598,6 +649,24 @@ Test(hollow, bounded_where_the_system_refuses)
 	fake.purges = 0;
 	hollow_purge(heap, fake.now, PURGE_DECAY_BATCH);
 	cr_assert(fake.purges > 0 && fake.purges <= PURGE_BATCHES, "%zu calls", fake.purges);
+	right();
+}
+
+/* Locked memory, say: it is tried less and less. */
+Test(hollow, less_is_tried_where_the_system_refuses)
+{
+	fill(SMALL, 2000);
+	keep_every(500);
+	purge_heap(heap, fake.now, PURGE_ALL);
+	fake.purge_fails = true;
+	fake.purges = 0;
+	for (int i = 0; i < 64; i++)
+		turn();
+	cr_assert(fake.purges >= 3 && fake.purges <= 7, "%zu calls in 64 turns", fake.purges);
+	fake.purge_fails = false;
+	for (int i = 0; i < 65; i++)
+		turn();
+	cr_assert_gt(stats().hollow, 15);
 	right();
 }
 
