@@ -162,10 +162,12 @@ RARE static noinline unsigned int take_warm(struct bin *b, struct slab *s, void 
 {
 	unsigned int got;
 
-	bin_unlink(b, s);
+	bin_take_off(b, s);
 	got = slab_take_warm(s, top, n);
-	if (s->nfree)
-		bin_link_to(b, s, got < n ? BIN_COLD : bin_list_of(s));
+	if (s->nfree && got < n)
+		bin_link_to(b, s, BIN_COLD);
+	else
+		bin_relink(b, s);
 	return got;
 }
 
@@ -184,10 +186,9 @@ static unsigned int take_slots(struct bin *b, void **top, unsigned int n)
 			got += take_warm(b, s, top - got, n - got);
 			continue;
 		}
-		bin_unlink(b, s);
+		bin_take_off(b, s);
 		k = slab_take(s, top - got, n - got);
-		if (s->nfree)
-			bin_link(b, s);
+		bin_relink(b, s);
 		got += k;
 	}
 	b->out += got;

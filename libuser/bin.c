@@ -49,13 +49,12 @@ RARE void bin_set_aside(struct bin *b, struct slab *s, unsigned int pages)
 	struct bits slots = slab_slots_on(s, pages);
 	unsigned int n = bits_count_range(&slots, 0, BITS_COUNT);
 
-	bin_unlink(b, s);
+	bin_take_off(b, s);
 	for (unsigned int i = 0; i < BITS_WORDS; i++)
 		s->free.w[i] &= ~slots.w[i];
 	s->nfree = (uint16_t)(s->nfree - n);
 	b->out += n;
-	if (s->nfree)
-		bin_link(b, s);
+	bin_relink(b, s);
 }
 
 RARE void bin_bring_back(struct bin *b, struct slab *s, unsigned int pages, struct slab **empty)

@@ -95,8 +95,8 @@ static inline void bin_link(struct bin *b, struct slab *s)
 	bin_link_to(b, s, bin_list_of(s));
 }
 
-/* And off it. */
-static inline void bin_unlink(struct bin *b, struct slab *s)
+/* And off it, to another or to none: until that is said, hollow.c, which passes over slabs in none, waits for the lock. */
+static inline void bin_take_off(struct bin *b, struct slab *s)
 {
 	if (s->next)
 		s->next->prev = s->prev;
@@ -104,7 +104,21 @@ static inline void bin_unlink(struct bin *b, struct slab *s)
 		s->prev->next = s->next;
 	else
 		b->lists[SLAB_LIST(slab_listed(s)) - 1] = s->next;
+}
+
+static inline void bin_unlink(struct bin *b, struct slab *s)
+{
+	bin_take_off(b, s);
 	slab_set_list(s, 0);
+}
+
+/* Was taken off: to where it belongs now. */
+static inline void bin_relink(struct bin *b, struct slab *s)
+{
+	if (s->nfree)
+		bin_link(b, s);
+	else
+		slab_set_list(s, 0);
 }
 
 /* One of the fullest slabs that have a free slot, a cold one if no other has; NULL: none has. */
@@ -120,7 +134,8 @@ static inline struct slab *bin_fullest(const struct bin *b)
 /* @s got slots back; it was @full before. Empty slabs are chained for bin_destroy(). */
 static inline void bin_returned(struct bin *b, struct slab *s, bool full, struct slab **empty)
 {
-	extent_slabs_freed(window_extent(&ash_windows[s->window], s->page / EXTENT_PAGES));
+	struct extent *e = window_extent(&ash_windows[s->window], s->page / EXTENT_PAGES);
+
 	if (s->nfree == s->nslots) {
 		if (!full)
 			bin_unlink(b, s);
@@ -130,9 +145,14 @@ static inline void bin_returned(struct bin *b, struct slab *s, bool full, struct
 		*empty = s;
 	} else if (full) {
 		bin_link(b, s);
-	} else if (SLAB_LIST(slab_listed(s)) != bin_list_of(s)) {
-		bin_unlink(b, s);
-		bin_link(b, s);
+		/* hollow.c may have passed it over while it was in no list: after that. */
+		extent_set_slabs_freed(e);
+	} else {
+		extent_slabs_freed(e);
+		if (SLAB_LIST(slab_listed(s)) != bin_list_of(s)) {
+			bin_take_off(b, s);
+			bin_link(b, s);
+		}
 	}
 }
 

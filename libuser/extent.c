@@ -190,6 +190,8 @@ RARE void extent_mend(struct pageheap *h, struct extent *e)
 {
 	e->intact = true;
 	e->outgrown = false;
+	if (e->nhollow)
+		extent_slabs_freed(e);
 	extent_not_hollow(h, e, &e->used);
 	extent_set_apart(h, e, false);
 	h->stats.huge++;
@@ -362,9 +364,7 @@ void extent_unuse(struct pageheap *h, struct extent *e, unsigned int first, unsi
 	h->stats.dirty += n;
 	if (unlikely(e->nhollow))
 		unuse_hollow(h, e, first, n);
-	/* More is free, maybe enough now. */
-	if (unlikely(atomic_load_explicit(&e->slabs, memory_order_relaxed) == SLABS_KEPT))
-		extent_slabs_freed(e);
+	extent_more_free(e);
 }
 
 RARE void extent_clean(struct pageheap *h, struct extent *e, const struct bits *pages)

@@ -53,11 +53,12 @@ struct pageheap {
 	struct lock purge_lock;
 	/* Held while slots are set aside, see hollow.c; taken before any bin's lock. */
 	struct lock hollow_lock;
-	/* Which extent's turn is next; ms of the last look, and turns due then, as extents * ms. Guarded by hollow_lock. */
-	size_t turn_extent;
-	unsigned int turn_window;
+	/* All guarded by hollow_lock: whose turn is next; ms of the last look, and turns due then, as extents * ms. */
+	struct turn {
+		unsigned int window;
+		size_t extent;
+	} turn;
 	uint64_t turn_at, turn_due;
-	unsigned int refused;		/* extents in a row whose slabs' pages the source refused; likewise */
 	unsigned int index;		/* constant */
 	unsigned int node;		/* constant: kernel's node id */
 	/* All below guarded by lock. */
@@ -207,11 +208,28 @@ void extent_clean(struct pageheap *h, struct extent *e, const struct bits *pages
 /* The memory of @from is @to's now; both are wholly in use. @from is about to be given back. */
 void extent_move(struct pageheap *h, struct extent *to, struct extent *from);
 
-/* Slots of a slab in @e were freed: hollow.c looks at it when it comes to it, which says so before it looks. */
+/*
+ * Slots of a slab in @e were freed: hollow.c looks at it when it comes to it. It says that it does before it takes
+ * the lock of the slab's bin, which the caller has.
+ */
+static inline void extent_set_slabs_freed(struct extent *e)
+{
+	atomic_store_explicit(&e->slabs, SLABS_FREED, memory_order_release);
+}
+
 static inline void extent_slabs_freed(struct extent *e)
 {
 	if (atomic_load_explicit(&e->slabs, memory_order_relaxed) != SLABS_FREED)
-		atomic_store_explicit(&e->slabs, SLABS_FREED, memory_order_relaxed);
+		extent_set_slabs_freed(e);
+}
+
+/* More of it is free: what was not enough may be now. Those who say that it is not have the heap's lock as well. */
+static inline void extent_more_free(struct extent *e)
+{
+	uint8_t slabs = atomic_load_explicit(&e->slabs, memory_order_relaxed);
+
+	if (unlikely(slabs == SLABS_FEW || slabs == SLABS_KEPT))
+		extent_set_slabs_freed(e);
 }
 
 /* Pages that are a slab's, and without memory; or no longer, those that are so among @pages. */

@@ -7,6 +7,8 @@
 
 /* Extents that a caller of malloc looks at, some 15 us each. */
 #define LOOK_MOST	((size_t)16)
+/* And passes over, a cache line each. */
+#define PASS_MOST	((size_t)1024)
 
 static unsigned int count(const struct bits *b)
 {
@@ -95,17 +97,29 @@ static void with_memory(struct pageheap *h, const struct extent *e, struct bits 
 	lock_drop(&h->lock);
 }
 
+/* What is to be known of the extent, unless slots were freed meanwhile. */
+static void set_slabs(struct extent *e, enum extent_slabs slabs)
+{
+	uint8_t quiet = SLABS_QUIET;
+
+	atomic_compare_exchange_strong(&e->slabs, &quiet, (uint8_t)slabs);
+}
+
 /*
  * Are @pages more of @e worth its huge page, if it has one? That is given up for what is free and was used, not
- * for what nobody has come to yet. By force for as much as mending may add.
+ * for what nobody has come to yet. By force for as much as mending may add. If they are not, they may be
+ * when more is free.
  */
-static bool worth_it(struct pageheap *h, const struct extent *e, unsigned int pages, bool by_force)
+static bool worth_it(struct pageheap *h, struct extent *e, unsigned int pages, bool by_force)
 {
-	bool worth;
+	bool few, worth;
 
 	lock_take(&h->lock);
-	worth = e->source && (e->source->punch || e->source->purge_unit == PAGE_SIZE) &&
-		(!e->intact || pages + e->ndirty >= (by_force && e->source->tear ? MEND_MOST_FREE : TEAR_LEAST));
+	few = e->intact && pages + e->ndirty < (e->source && e->source->tear ? MEND_MOST_FREE : TEAR_LEAST);
+	worth = e->source && (e->source->punch || e->source->purge_unit == PAGE_SIZE) && !few &&
+		(!e->intact || by_force || pages + e->ndirty >= TEAR_LEAST);
+	if (!worth)
+		set_slabs(e, few ? SLABS_FEW : SLABS_KEPT);
 	lock_drop(&h->lock);
 	return worth;
 }
@@ -113,12 +127,17 @@ static bool worth_it(struct pageheap *h, const struct extent *e, unsigned int pa
 /* Half of what a caller pays for is for pages that are free as such, whole extents at a time. */
 #define MOST	(PURGE_BATCHES / 2)
 
-/* What is to be known of the extent, unless slots were freed meanwhile. */
-static void set_slabs(struct extent *e, enum extent_slabs slabs)
-{
-	uint8_t quiet = SLABS_QUIET;
+/* What the source refuses, locked memory, say, or on the device what a child shares, is tried half as often each time. */
+#define REFUSED_MOST	6u
 
-	atomic_compare_exchange_strong(&e->slabs, &quiet, (uint8_t)slabs);
+static void note_outcome(struct extent *e, const struct purge_hollow *try)
+{
+	if (try->gone) {
+		e->refused = e->waits = 0;
+	} else if (try->batches && !try->by_force) {
+		e->refused = (uint8_t)min(e->refused + 1u, REFUSED_MOST);
+		e->waits = (uint8_t)((1u << e->refused) - 1);
+	}
 }
 
 /* False: it is to have its turn again at the next look, for the rest. */
@@ -130,7 +149,8 @@ RARE static noinline bool hollow_out(struct pageheap *h, struct window *w, size_
 	struct extent *e = window_extent(w, i);
 	size_t first = i * EXTENT_PAGES;
 
-	atomic_store(&e->slabs, SLABS_QUIET);
+	/* What is freed from now on says so again; nothing below is read before. */
+	atomic_exchange(&e->slabs, SLABS_QUIET);
 	look(w, first, &free, &idle);
 	with_memory(h, e, &free);
 	if (by_force)
@@ -138,23 +158,19 @@ RARE static noinline bool hollow_out(struct pageheap *h, struct window *w, size_
 	with_memory(h, e, &idle);
 	if (count(&free) > count(&idle))
 		set_slabs(e, SLABS_IDLE);
-	if (!count(&idle))
+	if (!count(&idle) || !worth_it(h, e, count(&idle), by_force))
 		return true;
-	if (!worth_it(h, e, count(&idle), by_force)) {
-		if (!by_force)
-			set_slabs(e, SLABS_KEPT);
-		return true;
-	}
 	set_aside(w, first, &idle, &try.pages);
+	if (count(&try.pages) < count(&idle))
+		set_slabs(e, SLABS_IDLE);
 	if (!count(&try.pages))
 		return true;
 	purge_hollow(h, e, &try);
+	/* Which says that slots were freed: there will be another look. */
 	bring_back(w, first, &try.pages);
-	if (!try.gone || try.more)
-		set_slabs(e, SLABS_IDLE);
+	note_outcome(e, &try);
 	if (spent)
 		spent->batches += try.batches;
-	h->refused = try.gone ? 0 : h->refused + (try.batches > 0);
 	*pages += try.gone;
 	return try.batches && !try.more;
 }
@@ -180,14 +196,14 @@ static size_t count_extents(struct pageheap *h, unsigned int *windows)
 }
 
 /* The next extent in turn, an index into *@w. There is one. */
-static size_t next_extent(struct pageheap *h, unsigned int windows, struct window **w)
+static size_t next_extent(struct pageheap *h, struct turn *turn, unsigned int windows, struct window **w)
 {
-	while (h->turn_extent >= extents_of(h->windows[h->turn_window])) {
-		h->turn_extent = 0;
-		h->turn_window = (h->turn_window + 1) % windows;
+	while (turn->extent >= extents_of(h->windows[turn->window])) {
+		turn->extent = 0;
+		turn->window = (turn->window + 1) % windows;
 	}
-	*w = h->windows[h->turn_window];
-	return h->turn_extent++;
+	*w = h->windows[turn->window];
+	return turn->extent++;
 }
 
 /* How many of @all extents are due, each once in @ms; none is twice, however long nobody looked. */
@@ -200,32 +216,32 @@ static size_t extents_due(struct pageheap *h, uint64_t now, uint64_t ms, size_t 
 	return h->turn_due / ms;
 }
 
-static bool has_half(struct pageheap *h, const struct purge_spent *spent)
-{
-	return spent->batches < MOST && !purge_is_spent(h, spent);
-}
-
 /* Is there anything to be had of its slabs? Most extents have nothing, and cost a look at this. */
-static bool is_quiet(const struct extent *e, bool by_force)
+static bool is_quiet(struct extent *e, bool by_force)
 {
-	return atomic_load_explicit(&e->slabs, memory_order_relaxed) < (by_force ? SLABS_KEPT : SLABS_IDLE);
+	if (atomic_load_explicit(&e->slabs, memory_order_relaxed) < (by_force ? SLABS_KEPT : SLABS_IDLE))
+		return true;
+	if (by_force || !e->waits)
+		return false;
+	e->waits--;
+	return true;
 }
 
-/* @due extents in turn; returns how many had theirs. *@pages were given back. */
-RARE static noinline size_t take_turns(struct pageheap *h, unsigned int windows, size_t due, bool by_force,
-				       struct purge_spent *spent, size_t *pages)
+/* @due extents from @turn on; returns how many had theirs. *@pages were given back. */
+RARE static noinline size_t take_turns(struct pageheap *h, struct turn *turn, unsigned int windows, size_t due,
+				       bool by_force, struct purge_spent *spent, size_t *pages)
 {
-	size_t done, looks = 0;
+	size_t most = spent ? min(due, PASS_MOST) : due, done, looks = 0;
 
-	for (done = 0; done < due && (!spent || (looks < LOOK_MOST && has_half(h, spent))); done++) {
+	for (done = 0; done < most && (!spent || (looks < LOOK_MOST && !purge_is_half_spent(h, spent))); done++) {
 		struct window *w;
-		size_t i = next_extent(h, windows, &w);
+		size_t i = next_extent(h, turn, windows, &w);
 
 		if (is_quiet(window_extent(w, i), by_force))
 			continue;
 		looks++;
 		if (!hollow_out(h, w, i, by_force, spent, pages)) {
-			h->turn_extent = i;
+			turn->extent = i;
 			break;
 		}
 		/* Whoever waits, to fork or for memory, waits for one extent. */
@@ -238,9 +254,6 @@ RARE static noinline size_t take_turns(struct pageheap *h, unsigned int windows,
 		spent->more = done < due;
 	return done;
 }
-
-/* Pages that are locked, or shared with a child on the device, are not to be had for long: less and less is tried. */
-#define REFUSED_MOST	6u
 
 static size_t hollow_heap(struct pageheap *h, uint64_t now, enum purge_scope scope, struct purge_spent *spent)
 {
@@ -257,13 +270,12 @@ static size_t hollow_heap(struct pageheap *h, uint64_t now, enum purge_scope sco
 		return 0;
 	all = count_extents(h, &windows);
 	if (scope == PURGE_ALL) {
-		take_turns(h, windows, all, true, NULL, &pages);
+		take_turns(h, &(struct turn){ 0 }, windows, all, true, NULL, &pages);
 	} else {
-		ms <<= min(h->refused, REFUSED_MOST);
 		due = extents_due(h, now, ms, all);
 		h->turn_due -= due * ms;
 		if (due)
-			h->turn_due += (due - take_turns(h, windows, due, false, spent, &pages)) * ms;
+			h->turn_due += (due - take_turns(h, &h->turn, windows, due, false, spent, &pages)) * ms;
 	}
 	lock_drop(&h->hollow_lock);
 	return pages;

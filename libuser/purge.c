@@ -474,6 +474,11 @@ bool purge_is_spent(struct pageheap *h, const struct purge_spent *spent)
 	return spent->batches >= PURGE_BATCHES || h->copied - spent->copied >= COPIED_MOST;
 }
 
+bool purge_is_half_spent(struct pageheap *h, const struct purge_spent *spent)
+{
+	return spent->batches >= PURGE_BATCHES / 2 || h->copied - spent->copied >= COPIED_MOST / 2;
+}
+
 /* As many batches as it takes, or as one caller may pay for, until at most @limit pages of a kind are left. */
 static size_t purge_down(struct pageheap *h, size_t limit, enum aim aim, struct purge_spent *spent, bool by_force)
 {
@@ -550,7 +555,7 @@ size_t purge_heap_rest(struct pageheap *h, uint64_t now, enum purge_scope scope,
 		size_t gone = purge_down(h, muzzy, TAKE_MUZZY, bound, false);
 
 		decay_gone(&h->muzzy, gone);
-		if (!gone)
+		if (!gone && able)
 			h->muzzy.late = 0;
 		total += gone;
 	}

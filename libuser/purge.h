@@ -36,8 +36,9 @@ struct purge_spent {
 /* The same with what is left of it, and *@spent is more by what that took. */
 size_t purge_heap_rest(struct pageheap *h, uint64_t now, enum purge_scope scope, struct purge_spent *spent);
 
-/* Has a caller of malloc paid for as much as it may have to, of @h? */
+/* Has a caller of malloc paid for as much as it may have to, of @h? Or for half of it? */
 bool purge_is_spent(struct pageheap *h, const struct purge_spent *spent);
+bool purge_is_half_spent(struct pageheap *h, const struct purge_spent *spent);
 
 /* Pages of one extent that slabs have in use and that hold nothing, and what became of them. */
 struct purge_hollow {

@@ -87,16 +87,6 @@ RARE unsigned int slab_free_pages(const struct slab *s)
 	return pages;
 }
 
-/* Slots were taken: pages that were idle may no longer be. */
-RARE static noinline void touch(struct slab *s)
-{
-	unsigned int idle = slab_idle(s), still = idle & slab_free_pages(s), touched = idle & ~still;
-
-	slab_set_idle(s, still);
-	if (touched)
-		pageheap_touched(&ash_windows[s->window], s->page, touched);
-}
-
 /* Neighbours cost an addition each, and not a multiplication. */
 static inline unsigned int take(struct slab *s, void **out, unsigned int n)
 {
@@ -125,13 +115,30 @@ static inline unsigned int take(struct slab *s, void **out, unsigned int n)
 	return n - left;
 }
 
+/* Pages on which a slot is taken are idle no more. Not all others are free: they may be set aside (bin.h). */
+RARE static noinline unsigned int take_cold(struct slab *s, void **out, unsigned int n)
+{
+	unsigned int idle = slab_idle(s), touched = 0, got, slot, k;
+	struct bits taken = s->free;
+
+	got = take(s, out, n);
+	for (unsigned int i = 0; i < BITS_WORDS; i++)
+		taken.w[i] &= ~s->free.w[i];
+	for (unsigned int left = idle; left; left &= left - 1) {
+		k = slots_of_page(s, (unsigned int)__builtin_ctz(left), &slot);
+		if (k && bits_any_range(&taken, slot, k))
+			touched |= left & -left;
+	}
+	if (touched) {
+		slab_set_idle(s, idle & ~touched);
+		pageheap_touched(&ash_windows[s->window], s->page, touched);
+	}
+	return got;
+}
+
 unsigned int slab_take(struct slab *s, void **out, unsigned int n)
 {
-	unsigned int got = take(s, out, n);
-
-	if (unlikely(slab_idle(s)))
-		touch(s);
-	return got;
+	return unlikely(slab_idle(s)) ? take_cold(s, out, n) : take(s, out, n);
 }
 
 RARE unsigned int slab_take_warm(struct slab *s, void **out, unsigned int n)

@@ -40,7 +40,8 @@ enum extent_list {
 /* What hollow.c knows of an extent's slabs. */
 enum extent_slabs {
 	SLABS_QUIET,		/* no slot was freed since it last had nothing to give, or there are none */
-	SLABS_KEPT,		/* it has idle pages, but not enough for its huge page */
+	SLABS_FEW,		/* it has idle pages, but not enough for its huge page, */
+	SLABS_KEPT,		/* or not unless by force */
 	SLABS_IDLE,		/* it has idle pages, which go at its next turn */
 	SLABS_FREED,		/* slots were freed since its last turn */
 };
@@ -70,6 +71,7 @@ struct extent {
 	uint16_t stuck, held;	/* its parts of the heap's stats.stuck and held_pages */
 	uint8_t state;		/* enum extent_state */
 	_Atomic uint8_t slabs;	/* enum extent_slabs; by no lock: see extent_slabs_freed() */
+	uint8_t refused, waits;	/* times in a row that its source gave no slabs' page, turns until the next try; hollow_lock */
 	uint8_t window;		/* index of its window */
 	uint8_t list;		/* enum extent_list: where it is linked in dnext/dprev */
 	bool on_mend;		/* linked in mnext */

@@ -612,6 +612,53 @@ Test(hollow, the_device_refuses, .init = start_device)
 	nothing_is_lost();
 }
 
+/* What is not enough by force either is enough when whole pages are free beside it. */
+Test(hollow, more_is_free_later, .init = start_huge)
+{
+	char *rest;
+	unsigned int left;
+
+	fill(SMALL, full);
+	left = (unsigned int)(EXTENT_PAGES - stats().active);
+	rest = pageheap_alloc(heap, left, 1, NULL);
+	for (unsigned int i = 128; i < full / 4; i++) {
+		if (i % 512 != 200)
+			release(i);
+	}
+	turn();
+	turn();
+	hollow_purge(heap, fake.now, PURGE_ALL);
+	cr_assert(stats().hollow == 0 && stats().huge == 1);
+	pageheap_free(rest, TEAR_LEAST);
+	turn();
+	turn();
+	cr_assert(stats().hollow > 10 && stats().huge == 0);
+	right();
+}
+
+/* One that is shared, or locked, costs no others their turns. */
+Test(hollow, others_do_not_wait_for_what_is_refused, .init = start_device)
+{
+	fill(SMALL, full * 15);
+	cr_assert_geq(stats().device, 2);
+	for (unsigned int i = 0; i < full * 7; i++) {
+		if (i % 500)
+			release(i);
+	}
+	fake.shared = (char *)((uintptr_t)block[0] & -EXTENT_SIZE);
+	for (int i = 0; i < 8; i++)
+		turn();
+	cr_assert(stats().hollow == 0 && stats().pieces == 0);
+	for (unsigned int i = full * 8; i < full * 15; i++) {
+		if (i % 500)
+			release(i);
+	}
+	turn();
+	turn();
+	cr_assert(stats().hollow > 100 && stats().pieces == 1);
+	right();
+}
+
 /* --- the price -------------------------------------------------------------------------------- */
 
 /* A caller of malloc pays for as many batches as for pages that are free as such, all together. */
@@ -687,6 +734,30 @@ Test(hollow, decay_goes_on_beside_it)
 	cr_assert_gt(due, 1000);
 	hollow_purge(heap, fake.now += 2 * TURN, PURGE_DECAY_BATCH);
 	cr_assert(stats().dirty < due && stats().hollow > 0, "%zu of %zu are left", stats().dirty, due);
+	right();
+}
+
+Test(hollow, decay_goes_on_beside_copies, .init = start_device)
+{
+	void *p[20];
+	size_t due;
+
+	/* One slab in three of each extent is nearly empty: much is copied. */
+	fill(ODD, 20000);
+	for (unsigned int i = 0; i < nblocks; i++) {
+		if (i % 48 < 16 && i % 16)
+			release(i);
+	}
+	for (int i = 0; i < 20; i++)
+		p[i] = pageheap_alloc(heap, EXTENT_PAGES, 1, NULL);
+	for (int i = 0; i < 20; i++)
+		pageheap_free(p[i], EXTENT_PAGES);
+	hollow_purge(heap, fake.now += TURN, PURGE_DECAY);
+	due = stats().dirty;
+	cr_assert_geq(due, 10 * EXTENT_PAGES);
+	hollow_purge(heap, fake.now += TURN, PURGE_DECAY_BATCH);
+	cr_assert(stats().hollow > 0 && stats().dirty < due, "%zu hollow, %zu of %zu left", stats().hollow,
+		  stats().dirty, due);
 	right();
 }
 
