@@ -124,9 +124,6 @@ static bool worth_it(struct pageheap *h, struct extent *e, unsigned int pages, b
 	return worth;
 }
 
-/* Half of what a caller pays for is for pages that are free as such, whole extents at a time. */
-#define MOST	(PURGE_BATCHES / 2)
-
 /* What the source refuses, locked memory, say, or on the device what a child shares, is tried half as often each time. */
 #define REFUSED_MOST	6u
 
@@ -144,7 +141,7 @@ static void note_outcome(struct extent *e, const struct purge_hollow *try)
 RARE static noinline bool hollow_out(struct pageheap *h, struct window *w, size_t i, bool by_force,
 				     struct purge_spent *spent, size_t *pages)
 {
-	struct purge_hollow try = { .most = spent ? MOST - spent->batches : PURGE_BATCHES, .by_force = by_force };
+	struct purge_hollow try = { .most = spent ? PURGE_HALF - spent->batches : PURGE_BATCHES, .by_force = by_force };
 	struct bits free = { { 0 } }, idle = { { 0 } };
 	struct extent *e = window_extent(w, i);
 	size_t first = i * EXTENT_PAGES;
@@ -153,9 +150,9 @@ RARE static noinline bool hollow_out(struct pageheap *h, struct window *w, size_
 	atomic_exchange(&e->slabs, SLABS_QUIET);
 	look(w, first, &free, &idle);
 	with_memory(h, e, &free);
-	if (by_force)
-		idle = free;
-	with_memory(h, e, &idle);
+	/* Those that are idle are among them. */
+	for (unsigned int k = 0; k < BITS_WORDS; k++)
+		idle.w[k] = by_force ? free.w[k] : idle.w[k] & free.w[k];
 	if (count(&free) > count(&idle))
 		set_slabs(e, SLABS_IDLE);
 	if (!count(&idle) || !worth_it(h, e, count(&idle), by_force))

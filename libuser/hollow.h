@@ -8,6 +8,9 @@
  *
  * Extents are looked at in turn, each twice in a decay time: a page that is idle at both goes.
  * While it does its slots count as used. Policy; the mechanism is bin.h's, and purge_hollow().
+ *
+ * Whose turn it is, and what an extent refused, is guarded by the heap's hollow_lock; idle pages by their bin's lock;
+ * which are hollow by the heap's lock; what is known of an extent's slabs (enum extent_slabs) by none.
  */
 #ifndef ASHLAR_HOLLOW_H
 #define ASHLAR_HOLLOW_H

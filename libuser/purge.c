@@ -476,7 +476,7 @@ bool purge_is_spent(struct pageheap *h, const struct purge_spent *spent)
 
 bool purge_is_half_spent(struct pageheap *h, const struct purge_spent *spent)
 {
-	return spent->batches >= PURGE_BATCHES / 2 || h->copied - spent->copied >= COPIED_MOST / 2;
+	return spent->batches >= PURGE_HALF || h->copied - spent->copied >= COPIED_MOST / 2;
 }
 
 /* As many batches as it takes, or as one caller may pay for, until at most @limit pages of a kind are left. */

@@ -16,6 +16,8 @@
  */
 #define PURGE_BATCH	64u
 #define PURGE_BATCHES	4u
+/* Of these the most for slabs' pages: the rest is for pages that are free as such, whole extents at a time. */
+#define PURGE_HALF	(PURGE_BATCHES / 2)
 
 enum purge_scope {
 	PURGE_DECAY_BATCH,	/* what decay asks for, PURGE_BATCHES at the most */

@@ -485,13 +485,21 @@ static void start_huge(void)
 
 static const unsigned int full = EXTENT_PAGES * PAGE_SIZE / 64 / 8;	/* of SMALL, an eighth of an extent */
 
-Test(hollow, less_than_a_fifth_is_no_reason_to_tear, .init = start_huge)
+/* @n blocks of SMALL, and the rest of their extent as one span, which is returned. */
+static char *fill_extent(unsigned int n)
 {
-	void *rest;
+	char *rest;
 
-	fill(SMALL, full);
+	fill(SMALL, n);
 	rest = pageheap_alloc(heap, (unsigned int)(EXTENT_PAGES - stats().active), 1, NULL);
 	cr_assert(rest && stats().huge == 1);
+	return rest;
+}
+
+Test(hollow, less_than_a_fifth_is_no_reason_to_tear, .init = start_huge)
+{
+	char *rest = fill_extent(full);
+
 	keep_every(500);
 	turn();
 	turn();
@@ -507,8 +515,7 @@ Test(hollow, less_than_a_fifth_is_no_reason_to_tear, .init = start_huge)
 
 Test(hollow, less_than_a_fifth_by_force, .init = start_huge)
 {
-	fill(SMALL, full);
-	cr_assert(pageheap_alloc(heap, (unsigned int)(EXTENT_PAGES - stats().active), 1, NULL));
+	fill_extent(full);
 	keep_every(500);
 	hollow_purge(heap, fake.now, PURGE_ALL);
 	cr_assert(stats().hollow > 40 && fake.tears == 1 && stats().huge == 0);
@@ -518,8 +525,7 @@ Test(hollow, less_than_a_fifth_by_force, .init = start_huge)
 /* What mending would bring back is not worth it. */
 Test(hollow, a_few_pages_not_even_by_force, .init = start_huge)
 {
-	fill(SMALL, full / 4);
-	cr_assert(pageheap_alloc(heap, (unsigned int)(EXTENT_PAGES - stats().active), 1, NULL));
+	fill_extent(full / 4);
 	/* Of the slabs but the first two, which have a page each, one block stays. */
 	for (unsigned int i = 128; i < nblocks; i++) {
 		if (i % 512 != 200)
@@ -532,8 +538,7 @@ Test(hollow, a_few_pages_not_even_by_force, .init = start_huge)
 
 Test(hollow, mended_when_they_are_used_again, .init = start_huge)
 {
-	fill(SMALL, full);
-	cr_assert(pageheap_alloc(heap, (unsigned int)(EXTENT_PAGES - stats().active), 1, NULL));
+	fill_extent(full);
 	keep_every(500);
 	hollow_purge(heap, fake.now, PURGE_ALL);
 	turn();
@@ -615,12 +620,8 @@ Test(hollow, the_device_refuses, .init = start_device)
 /* What is not enough by force either is enough when whole pages are free beside it. */
 Test(hollow, more_is_free_later, .init = start_huge)
 {
-	char *rest;
-	unsigned int left;
+	char *rest = fill_extent(full);
 
-	fill(SMALL, full);
-	left = (unsigned int)(EXTENT_PAGES - stats().active);
-	rest = pageheap_alloc(heap, left, 1, NULL);
 	for (unsigned int i = 128; i < full / 4; i++) {
 		if (i % 512 != 200)
 			release(i);
