@@ -17,6 +17,9 @@
 #define SLEEP_MIN_MS	10
 #define SLEEP_MAX_MS	1000
 
+/* How much later than it meant to it may be back, on a busy machine, before callers purge themselves. */
+#define LATE_MS		1000
+
 /* Serialises switching; held over thread creation, which allocates. */
 static pthread_mutex_t switch_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_t thread;		/* guarded by switch_lock, like running */
@@ -34,13 +37,17 @@ static int64_t sleep_ms(void)
 
 static void *work(void *arg)
 {
+	uint64_t now;
+
 	(void)arg;
 	while (!atomic_load(&stop)) {
 		if (!pressure_wait(sleep_ms()))
 			futex_wait_ms(&stop, 0, sleep_ms());
-		hollow_purge_all(os_now_ms(), PURGE_DECAY);
+		now = os_now_ms();
+		hollow_attend(now, now + (uint64_t)sleep_ms() + LATE_MS);
 		prof_background();
 	}
+	hollow_attend(os_now_ms(), 0);
 	return NULL;
 }
 

@@ -59,6 +59,7 @@ struct pageheap {
 		size_t extent;
 	} turn;
 	uint64_t turn_at, turn_due;
+	_Atomic uint64_t attended;	/* until this ms a thread of the library's own sees to decay; no lock */
 	unsigned int index;		/* constant */
 	unsigned int node;		/* constant: kernel's node id */
 	/* All below guarded by lock. */
@@ -93,7 +94,7 @@ struct pageheap {
 };
 
 /* From this much memory of all heaps on, huge pages are speed; before, likelier waste. */
-#define LARGE_EXTENTS	32u
+#define LARGE_EXTENTS	8u
 
 /* Sum of stats.extents of all heaps; relaxed, no lock. */
 extern _Atomic size_t extents_with_memory;

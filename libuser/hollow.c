@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "hollow.h"
 
+#include "limit.h"
+
 /* Each extent's turn comes so often in a decay time, and no more often than each half second. */
 #define TURNS		2
 #define TURN_LEAST_MS	500
@@ -304,6 +306,19 @@ RARE size_t hollow_purge_all(uint64_t now, enum purge_scope scope)
 	for (unsigned int i = 0; i < ash_npageheaps; i++)
 		pages += hollow_purge(ash_pageheaps[i], now, scope);
 	return pages;
+}
+
+RARE void hollow_attend(uint64_t now, uint64_t until)
+{
+	for (unsigned int i = 0; i < ash_npageheaps; i++)
+		atomic_store_explicit(&ash_pageheaps[i]->attended, until, memory_order_relaxed);
+	hollow_purge_all(now, PURGE_DECAY);
+}
+
+bool hollow_attended(const struct pageheap *h, uint64_t now)
+{
+	return now < atomic_load_explicit(&h->attended, memory_order_relaxed) &&
+	       atomic_load_explicit(&h->purgeable_seen, memory_order_relaxed) <= limit_dirty(SIZE_MAX, now);
 }
 
 RARE void hollow_another(const struct pageheap *own, uint64_t now)

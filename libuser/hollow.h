@@ -34,6 +34,15 @@ size_t hollow_look(struct pageheap *h, uint64_t now, bool *behind);
 size_t hollow_purge_all(uint64_t now, enum purge_scope scope);
 
 /*
+ * PURGE_DECAY of all heaps, by a thread of the library's own that will be back before @until: until then
+ * callers of malloc leave to it what is due by time alone, however long its system calls take.
+ */
+void hollow_attend(uint64_t now, uint64_t until);
+
+/* Is that so? Not where a limit or pressure asks for more than decay does. */
+bool hollow_attended(const struct pageheap *h, uint64_t now);
+
+/*
  * PURGE_DECAY_BATCH of another node's heap, a different one each time: its threads may all
  * have ended, or sleep, and nobody else would look.
  */

@@ -12,7 +12,7 @@
 ROW(source, SOURCE_AUTO, 0, 2, "auto|device|anon",
 	"Where extents come from; auto: /dev/ashlar if it opens, else anonymous memory.")
 ROW(thp, THP_AUTO, 0, 2, "auto|always|never",
-	"Huge pages for anonymous extents; auto: once all heaps have passed 64 MB, if the system allows.")
+	"Huge pages for anonymous extents; auto: once all heaps have passed 16 MB, if the system allows.")
 ROW(foreign, FOREIGN_ABORT, 0, 1, "abort|ignore",
 	"What a free of memory that is not ours does.")
 NUMBER(reserve, 0, 0, (int64_t)1 << 46,
@@ -32,7 +32,7 @@ NUMBER(muzzy_decay_ms, 0, -1, INT64_MAX / 1000000,
 	"Milliseconds that memory stays lazily purged before it goes back by force; 0: no lazy step.", SAME)
 NUMBER(dirty_max, 0, 0, INT64_MAX / 1000000,
 	"Bytes of free memory a node keeps at the most, whatever the decay times say; 0: no such limit.")
-BOOL(background_thread, false, "Whether a thread of the library's own purges, so that idle processes give back.", SAME)
+BOOL(background_thread, false, "Whether a thread of the library's own purges: idle processes give back, and callers of malloc do not pay for decay.", SAME)
 NUMBER(heap_soft_limit, 0, 0, INT64_MAX / 1000000,
 	"Bytes of heap beyond which free memory goes back before more is taken; 0: none.")
 NUMBER(heap_hard_limit, 0, 0, INT64_MAX / 1000000,

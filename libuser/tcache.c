@@ -299,7 +299,8 @@ void tcache_freed(struct tcache *t)
 		return;
 	t->next_tick = now + TICK_MS;
 	tcache_count(t);
-	hollow_purge(h, now, PURGE_DECAY_BATCH);
+	if (!hollow_attended(h, now))
+		hollow_purge(h, now, PURGE_DECAY_BATCH);
 	errno = saved;
 }
 
@@ -321,6 +322,10 @@ static void look(struct tcache *t, uint64_t now)
 	if (now >= t->next_tick) {
 		t->next_tick = now + TICK_MS;
 		t->again = LOOKS;
+	}
+	if (hollow_attended(h, now)) {
+		t->again = 0;
+		return;
 	}
 	if (!hollow_look(h, now, &behind))
 		hollow_another(h, now);

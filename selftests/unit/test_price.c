@@ -4,6 +4,8 @@
 
 #include "ashlar.h"
 #include "fake.h"
+#include "hollow.h"
+#include "limit.h"
 
 /* Since the last look, and the most of it. */
 static struct price { size_t calls, ranges, bytes, copied; } dearest;
@@ -106,4 +108,54 @@ Test(price, of_one_call_in_two_steps)
 Test(price, of_one_call_on_the_device)
 {
 	bursts("source:auto,dirty_decay_ms:640", true);
+}
+
+/* Blocks of 32 MB come and go, while 3 s pass; twice. */
+static size_t calls_of_bursts(void)
+{
+	enum { BLOCKS = 4000 };
+	static void *block[BLOCKS];
+	struct fake before = fake;
+
+	for (int round = 0; round < 2; round++) {
+		for (unsigned int i = 0; i < BLOCKS; i++) {
+			block[i] = ashlar_malloc(8 * KB);
+			cr_assert(block[i]);
+		}
+		for (unsigned int i = 0; i < BLOCKS; i++, fake.now++)
+			ashlar_free(block[i]);
+	}
+	return fake.purges + fake.punches + fake.tears - before.purges - before.punches - before.tears;
+}
+
+static void attended(bool device)
+{
+	fake_start(device ? "source:auto,dirty_decay_ms:640" : "source:anon,thp:always,dirty_decay_ms:640");
+	fake.device = device;
+	cr_assert_gt(calls_of_bursts(), 0);
+	/* A thread that is slow, or has much to do. */
+	hollow_attend(fake.now, fake.now + 1000000);
+	cr_assert_eq(calls_of_bursts(), 0);
+	/* An amount is no matter of time. */
+	limit_set_dirty(4 * MB);
+	cr_assert_gt(calls_of_bursts(), 0);
+	limit_set_dirty(0);
+	cr_assert_eq(calls_of_bursts(), 0);
+	limit_set_soft(4 * MB);
+	cr_assert_gt(calls_of_bursts(), 0);
+	limit_set_soft(0);
+	/* It has not come back. */
+	fake.now += 1000000;
+	cr_assert_gt(calls_of_bursts(), 0);
+	cr_assert_eq(fake.wrong, 0);
+}
+
+Test(price, of_time_is_paid_by_the_thread_that_attends)
+{
+	attended(false);
+}
+
+Test(price, of_time_is_paid_by_the_thread_that_attends_on_the_device)
+{
+	attended(true);
 }
