@@ -345,7 +345,7 @@ void arena_flush(struct arena *a, unsigned int class, void **blocks, unsigned in
 	}
 }
 
-static bool is_own(const struct arena *a, const void *p)
+bool arena_owns(const struct arena *a, const void *p)
 {
 	return slab_of(window_of(p), p)->arena == a->index;
 }
@@ -353,7 +353,7 @@ static bool is_own(const struct arena *a, const void *p)
 bool arena_sorts(const struct arena *a, unsigned int class, void *const *blocks, unsigned int n)
 {
 	return sizeclasses[class].size < SORTED_BELOW && n >= RUN_LEAST && !slab_are_neighbours(blocks, n, class) &&
-	       is_own(a, blocks[0]) && is_own(a, blocks[n - 1]);
+	       arena_owns(a, blocks[0]) && arena_owns(a, blocks[n - 1]);
 }
 
 /* Slots of @a's slabs among @blocks; the rest are other arenas'. */
@@ -362,7 +362,7 @@ static unsigned int count_own(const struct arena *a, void *const *blocks, unsign
 	unsigned int own = 0;
 
 	for (unsigned int i = 0; i < n; i++)
-		own += is_own(a, blocks[i]);
+		own += arena_owns(a, blocks[i]);
 	return own;
 }
 

@@ -32,6 +32,9 @@ unsigned int arena_fill(struct arena *a, unsigned int class, void **top, unsigne
  */
 void arena_flush(struct arena *a, unsigned int class, void **blocks, unsigned int n);
 
+/* Is small block @p, of this node's window, one of @a's slabs'? */
+bool arena_owns(const struct arena *a, const void *p);
+
 /*
  * Had @n > 0 blocks of a full stack better go home than into the depot? Small ones that @a made and that
  * were freed in an order of their own: their slabs' bitmaps sort them. (By the first few and the last.

@@ -103,6 +103,16 @@ static inline unsigned int bits_next(const struct bits *b, unsigned int from, bo
 	return BITS_COUNT;
 }
 
+/* The run of set bits after [*first, *first + *n): for each of them, from 0 and 0 on. False if there is none. */
+static inline bool bits_next_run(const struct bits *b, unsigned int *first, unsigned int *n)
+{
+	*first = bits_next(b, *first + *n, true);
+	if (*first == BITS_COUNT)
+		return false;
+	*n = bits_next(b, *first, false) - *first;
+	return true;
+}
+
 /* One more than the last set bit before @before; 0 if none. */
 static inline unsigned int bits_end_before(const struct bits *b, unsigned int before)
 {

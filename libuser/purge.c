@@ -3,6 +3,7 @@
 
 #include <limits.h>
 
+#include "holes.h"
 #include "kept.h"
 #include "limit.h"
 #include "mend.h"
@@ -26,11 +27,7 @@ struct batch {
 	unsigned int n, ntears;	/* n + ntears <= PURGE_BATCH + 1 */
 	size_t pages;
 	enum aim aim;
-	/* Instead of items: one extent, which of its pages go, and which of them are free and dirty. */
-	struct extent *punched;
-	struct bits holes, dirty;
-	bool alone;		/* what is dirty stays */
-	struct bits hollow;	/* of its holes those that are in use, for a caller who knows that they hold nothing */
+	struct holes holes;	/* instead of items: those of one extent */
 };
 
 /*
@@ -62,12 +59,6 @@ static struct bits chosen(const struct extent *e, enum aim aim)
 		b.w[i] &= ~e->muzzy.w[i];
 	return b;
 }
-
-/*
- * An extent that is apart is a mapping of its own, and a process may have 65,530 of them. So many
- * at the most, by all heaps; for the others khugepaged's pace has to do.
- */
-#define APART_MAX	(((size_t)1 << 13) / ash_npageheaps)
 
 static void add_whole(struct pageheap *h, struct batch *b, struct extent *e)
 {
@@ -101,72 +92,12 @@ static void gather_whole(struct pageheap *h, struct batch *b, size_t want)
 	}
 }
 
-/* For each run of @pages: the next one from @first on. False if there is none. */
-static bool next_run(const struct bits *pages, unsigned int *first, unsigned int *n)
-{
-	*first = bits_next(pages, *first + *n, true);
-	if (*first == BITS_COUNT)
-		return false;
-	*n = bits_next(pages, *first, false) - *first;
-	return true;
-}
-
-/* No more of @pages than the first @most runs. True: there were more. */
-static bool shorten(struct bits *pages, unsigned int most)
-{
-	unsigned int first = 0, n = 0;
-
-	while (next_run(pages, &first, &n)) {
-		if (most--)
-			continue;
-		bits_clear_range(pages, first, EXTENT_PAGES - first);
-		return true;
-	}
-	return false;
-}
-
-/*
- * What is free and dirty of @e is nobody else's meanwhile. Of one that loses its huge page all that is
- * free goes, what was never touched too: it is resident, or would be copied. What is hollow is
- * used, and stays so. Of ranges @most; true: there were more.
- */
-RARE static noinline bool gather_holes(struct pageheap *h, struct batch *b, struct extent *e, unsigned int most)
-{
-	struct bits all = e->dirty, free;
-	bool more = false;
-
-	for (unsigned int i = 0; i < BITS_WORDS; i++) {
-		if (extent_is_huge(e))
-			all.w[i] = ~e->used.w[i];
-		/* What is dirty goes lazily, when it is its time. */
-		if (b->alone)
-			all.w[i] &= ~e->dirty.w[i];
-		all.w[i] |= b->hollow.w[i];
-	}
-	if (!extent_punches(e))
-		more = shorten(&all, most);
-	b->punched = e;
-	b->holes = all;
-	b->dirty = e->dirty;
-	free = all;
-	for (unsigned int i = 0; i < BITS_WORDS; i++) {
-		b->hollow.w[i] &= all.w[i];
-		b->dirty.w[i] &= all.w[i];
-		free.w[i] &= ~b->hollow.w[i];
-	}
-	extent_lift(h, e);
-	for (unsigned int first = 0, n = 0; next_run(&free, &first, &n);)
-		extent_use(h, e, first, n);
-	extent_settle(h, e);
-	return more;
-}
-
 /* The oldest that can be punched. */
 static bool gather_punched(struct pageheap *h, struct batch *b)
 {
 	for (struct extent *e = h->dirty.head; e; e = e->dnext) {
 		if (extent_punches(e) && concerned(e, b->aim)) {
-			gather_holes(h, b, e, UINT_MAX);
+			holes_gather(h, &b->holes, e, UINT_MAX);
 			return true;
 		}
 	}
@@ -193,7 +124,7 @@ static void gather_pages(struct pageheap *h, struct batch *b, size_t want, struc
 			continue;
 		if (extent_punches(e)) {
 			if (!b->n)
-				gather_holes(h, b, e, UINT_MAX);
+				holes_gather(h, &b->holes, e, UINT_MAX);
 			break;
 		}
 		pages = chosen(e, b->aim);
@@ -201,7 +132,7 @@ static void gather_pages(struct pageheap *h, struct batch *b, size_t want, struc
 		b->ntears += tears;
 		extent_lift(h, e);
 		for (unsigned int first = 0, n = 0;
-		     (tears || has_room(b)) && next_run(&pages, &first, &n);) {
+		     (tears || has_room(b)) && bits_next_run(&pages, &first, &n);) {
 			extent_use(h, e, first, n);
 			b->items[b->n++] = (struct item){ .e = e, .first = first, .n = n, .tears = tears };
 			tears = false;
@@ -295,80 +226,16 @@ static void finish_pages(struct pageheap *h, const struct item *it, enum outcome
 	extent_settle(h, it->e);
 }
 
-/* The holes are free again: without memory, or as they were. */
-RARE static noinline size_t finish_holes(struct pageheap *h, struct batch *b, bool gone)
-{
-	struct extent *e = b->punched;
-	unsigned int n = 0, total = bits_count_range(&b->holes, 0, EXTENT_PAGES);
-
-	for (unsigned int i = 0; i < BITS_WORDS; i++)
-		b->holes.w[i] &= ~b->hollow.w[i];
-	extent_lift(h, e);
-	for (unsigned int first = 0; next_run(&b->holes, &first, &n);)
-		extent_unuse(h, e, first, n);
-	if (gone) {
-		h->stats.purged += total;
-		h->copied += extent_is_huge(e) && extent_punches(e) ? EXTENT_PAGES - total : 0;
-		extent_tear(h, e);
-		extent_clean(h, e, &b->holes);
-		extent_make_hollow(h, e, &b->hollow);
-	} else {
-		for (unsigned int i = 0; i < BITS_WORDS; i++)
-			b->holes.w[i] &= ~b->dirty.w[i];
-		extent_clean(h, e, &b->holes);
-	}
-	/* At the end of the list, if it has dirty pages: the others come first next time. */
-	extent_settle(h, e);
-	return gone ? bits_count_range(&b->dirty, 0, EXTENT_PAGES) : 0;
-}
-
 /* @b's extent, or another one if the source refuses: each of them is shared, or pinned. */
 RARE static noinline size_t punch(struct pageheap *h, struct batch *b)
 {
 	unsigned int tries = 0;
-	size_t total;
 
 	do {
-		struct extent *e = b->punched;
-		bool gone;
-
-		lock_drop(&h->lock);
-		gone = e->source->punch(extent_addr(e), &b->holes);
-		lock_take(&h->lock);
-		total = finish_holes(h, b, gone);
-	} while (!total && ++tries < PUNCH_TRIES && gather_punched(h, b));
-	return total;
-}
-
-/* The holes of an extent whose single pages go by ranges: neighbours together. */
-RARE static bool purge_holes(const struct extent *e, const struct bits *holes)
-{
-	struct source_range ranges[PURGE_BATCH];
-	unsigned int first = 0, n = 0, k = 0;
-	bool ok = true, more;
-
-	do {
-		more = next_run(holes, &first, &n);
-		if (more)
-			ranges[k++] = (struct source_range){
-				.addr = extent_addr(e) + ((size_t)first << PAGE_SHIFT),
-				.len = (size_t)n << PAGE_SHIFT,
-			};
-		if (k == PURGE_BATCH || (k && !more)) {
-			ok = e->source->purge(ranges, k);
-			k = 0;
-		}
-	} while (more && ok);
-	return ok;
-}
-
-static unsigned int count_runs(const struct bits *b)
-{
-	unsigned int runs = 0;
-
-	for (unsigned int first = 0, n = 0; next_run(b, &first, &n);)
-		runs++;
-	return runs;
+		if (holes_give_back(h, &b->holes))
+			return bits_count_range(&b->holes.dirty, 0, EXTENT_PAGES);
+	} while (++tries < PUNCH_TRIES && gather_punched(h, b));
+	return 0;
 }
 
 /* Whoever waits for purge_lock has all the time there is. */
@@ -389,31 +256,9 @@ static void end(struct pageheap *h)
 	lock_drop(&h->purge_lock);
 }
 
-/* The holes of @b, which has some, the lock being dropped for the system calls. */
-RARE static noinline bool give_back_holes(struct pageheap *h, struct batch *b)
-{
-	struct extent *e = b->punched;
-	bool tears = !extent_punches(e) && extent_part(h, e, APART_MAX), gone;
-
-	h->stats.purges++;
-	lock_drop(&h->lock);
-	if (tears)
-		e->source->tear(extent_addr(e), EXTENT_SIZE);
-	gone = extent_punches(e) ? e->source->punch(extent_addr(e), &b->holes) : purge_holes(e, &b->holes);
-	lock_take(&h->lock);
-	finish_holes(h, b, gone);
-	/* It was told, and is no longer a mapping that may be huge. */
-	if (e->apart && extent_is_huge(e)) {
-		extent_lift(h, e);
-		extent_tear(h, e);
-		extent_settle(h, e);
-	}
-	return gone;
-}
-
 RARE void purge_hollow(struct pageheap *h, struct extent *e, struct purge_hollow *try)
 {
-	struct batch b = { .aim = TAKE_ALL, .hollow = try->pages };
+	struct holes b = { .hollow = try->pages };
 	size_t dirty, muzzy;
 
 	try->batches = try->gone = 0;
@@ -423,9 +268,10 @@ RARE void purge_hollow(struct pageheap *h, struct extent *e, struct purge_hollow
 	dirty = purgeable(h);
 	muzzy = h->stats.muzzy;
 	b.alone = h->muzzy.ms && !try->by_force && !extent_punches(e);
-	try->more = gather_holes(h, &b, e, min(try->most, PURGE_BATCHES) * PURGE_BATCH);
-	try->batches = extent_punches(e) ? 1 : (count_runs(&b.holes) + PURGE_BATCH - 1) / PURGE_BATCH;
-	if (give_back_holes(h, &b))
+	try->more = holes_gather(h, &b, e, min(try->most, PURGE_BATCHES) * PURGE_BATCH);
+	try->batches = holes_batches(&b);
+	h->stats.purges++;
+	if (holes_give_back(h, &b))
 		try->gone = bits_count_range(&b.hollow, 0, EXTENT_PAGES);
 	decay_gone(&h->decay, dirty - min(dirty, purgeable(h)));
 	decay_gone(&h->muzzy, muzzy - min(muzzy, h->stats.muzzy));
@@ -445,12 +291,12 @@ static size_t purge_batch(struct pageheap *h, size_t want, enum aim aim, bool by
 	gather_whole(h, &b, want);
 	if (b.pages < want)
 		gather_pages(h, &b, want, h->dirty.head);
-	if (by_force && b.pages < want && !b.punched)
+	if (by_force && b.pages < want && !b.holes.e)
 		gather_pages(h, &b, want, h->held.head);
-	if (!b.n && !b.punched)
+	if (!b.n && !b.holes.e)
 		return 0;
 	h->stats.purges++;
-	if (b.punched)
+	if (b.holes.e)
 		return punch(h, &b);
 	lock_drop(&h->lock);
 	give_back(&b, out);

@@ -7,14 +7,12 @@
 #ifndef ASHLAR_PURGE_H
 #define ASHLAR_PURGE_H
 
-#include "pageheap.h"
+#include "holes.h"
 
 /*
- * Ranges given back by one batch, and batches that a caller of malloc may have to
- * pay for at a time: some 0.3 ms. Fewer could not keep up with decay after a burst
- * whose leftovers lie in every other page.
+ * Batches of PURGE_BATCH ranges that a caller of malloc may have to pay for at a time: some
+ * 0.3 ms. Fewer could not keep up with decay after a burst whose leftovers lie in every other page.
  */
-#define PURGE_BATCH	64u
 #define PURGE_BATCHES	4u
 /* Of these the most for slabs' pages: the rest is for pages that are free as such, whole extents at a time. */
 #define PURGE_HALF	(PURGE_BATCHES / 2)

@@ -36,6 +36,9 @@
  */
 #define FOLLOW_EVENTS	64u
 
+/* Blocks below this size, two cache lines, mostly share a line with a neighbour. */
+#define LINES_SHARED	((size_t)128)
+
 /* A stack of capacity cap has cap + 1 slots: base[-1] never holds a block. */
 static size_t stack_bytes(unsigned int cap)
 {
@@ -429,9 +432,20 @@ static void flush_older_half(struct tcache *t, unsigned int class)
 	flush_oldest(t, home ? NULL : t->arena, class, n);
 }
 
+/*
+ * The first block that a thread frees of a class, and another arena's: it was handed over, and if
+ * this thread had it again with its next malloc it would go on beside a neighbour that the other thread
+ * writes to. Later ones stay: to ask each time would cost all who take over blocks.
+ */
+static bool is_handed_over(struct tcache *t, unsigned int class, const void *p)
+{
+	return sizeclasses[class].size < LINES_SHARED && !arena_owns(t->arena, p);
+}
+
 void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
 {
 	struct cbin *b = &t->bins[class];
+	bool first = !b->cap;
 
 	count_event(t);
 	/* GC may have moved this thread to another node. */
@@ -441,6 +455,11 @@ void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
 	}
 	if (!flush_sparse(t, class))
 		stack_adapt(t, class);
+	if (unlikely(first && is_handed_over(t, class, p))) {
+		t->net -= sizeclasses[class].size;
+		arena_flush(NULL, class, &p, 1);
+		return;
+	}
 	if (t->top[class] == t->end[class]) {
 		if (unlikely(!b->cap)) {
 			t->net -= sizeclasses[class].size;

@@ -22,6 +22,11 @@
 extern "C"
 #endif
 void *ashlar_malloc(size_t size) __attribute__((weak));
+#ifdef __cplusplus
+extern "C"
+#endif
+int ashlar_ctl(const char *name, void *old, size_t *old_len, void *new_value, size_t new_len)
+	__attribute__((weak));
 
 #define KB	((size_t)1 << 10)
 #define MB	((size_t)1 << 20)
@@ -84,6 +89,19 @@ __attribute__((unused)) static long proc_kb(const char *path, const char *key)
 	if (f)
 		fclose(f);
 	return kb;
+}
+
+/* What the library says of itself, as it is now. */
+__attribute__((unused)) static size_t figure(const char *name)
+{
+	size_t value = 0, len = sizeof(value);
+	uint64_t now = 1;
+	int err;
+
+	CHECK(!ashlar_ctl("epoch", NULL, NULL, &now, sizeof(now)));
+	err = ashlar_ctl(name, &value, &len, NULL, 0);
+	CHECK(!err, "%s: %s", name, strerror(err));
+	return value;
 }
 
 /* Keeps a block from the optimiser, which may drop a malloc nobody looks at. */

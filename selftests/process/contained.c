@@ -17,18 +17,6 @@
 
 #define HOG	(24 * MB)
 
-int ashlar_ctl(const char *name, void *old, size_t *old_len, void *new, size_t new_len)
-	__attribute__((weak));
-
-static size_t ctl(const char *name)
-{
-	size_t v = 0, len = sizeof(v);
-	int err = ashlar_ctl(name, &v, &len, NULL, 0);
-
-	CHECK(!err, "%s: %s", name, strerror(err));
-	return v;
-}
-
 static void cpus(unsigned int want)
 {
 	unsigned int arenas, len_want = 4 * want;
@@ -64,10 +52,10 @@ static size_t take_all(size_t size)
 
 static void full(size_t least, size_t size)
 {
-	size_t first = take_all(size), second = take_all(size), refused = ctl("stats.heap.refused");
+	size_t first = take_all(size), second = take_all(size), refused = figure("stats.heap.refused");
 
 	printf("blocks of %zu: %zu MB, again %zu MB; %zu refused by the limit, %zu purges for it\n", size,
-	       first / MB, second / MB, refused, ctl("stats.heap.relieved"));
+	       first / MB, second / MB, refused, figure("stats.heap.relieved"));
 	CHECK(first >= least && second >= least);
 	exercise(1, 4);
 }
@@ -100,8 +88,8 @@ static void pressed(size_t bytes)
 			break;
 	}
 	printf("%ld MB resident, %ld MB after; pressure seen %zu times, %zu MB given back\n", before / 1024,
-	       after / 1024, ctl("stats.pressure.events"), ctl("stats.pressure.purged") / MB);
-	CHECK(ctl("stats.pressure.events") && after < before - (long)(bytes / KB) / 2);
+	       after / 1024, figure("stats.pressure.events"), figure("stats.pressure.purged") / MB);
+	CHECK(figure("stats.pressure.events") && after < before - (long)(bytes / KB) / 2);
 }
 
 static void noproc(char **argv)

@@ -13,21 +13,9 @@
 #include "../../include/uapi/linux/ashlar.h"
 #include "check.h"
 
-__attribute__((weak)) int mallctl(const char *name, void *old, size_t *oldlen, void *new,
-				  size_t newlen);
-
 enum { BLOCKS = 6000, ROUNDS = 6 };
 
 static char *block[BLOCKS];
-
-static size_t ctl(const char *name)
-{
-	size_t value, len = sizeof(value);
-
-	CHECK(!mallctl("epoch", NULL, NULL, &(uint64_t){ 1 }, sizeof(uint64_t)));
-	CHECK(!mallctl(name, &value, &len, NULL, 0), "%s", name);
-	return value;
-}
 
 #define LOAD(field)	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define SKIP_UNLESS(value, n)	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (n))
@@ -63,7 +51,7 @@ int main(void)
 	guard(240);
 	printf("SEED=%llu\n", state);
 	give_nothing_back();
-	before = ctl("source.purge_calls");
+	before = figure("source.purge_calls");
 	/* All that was freed before is due, and part of it again and again. */
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int i = 0; i < BLOCKS; i++) {
@@ -85,10 +73,10 @@ int main(void)
 		usleep(300000);
 	}
 	/* Somebody did. */
-	for (int tries = 0; tries < 200 && ctl("source.purge_calls") == before; tries++)
+	for (int tries = 0; tries < 200 && figure("source.purge_calls") == before; tries++)
 		usleep(50000);
-	CHECK(ctl("source.purge_calls") > before, "nothing was given back");
+	CHECK(figure("source.purge_calls") > before, "nothing was given back");
 	printf("%zu system calls gave memory back, none of them this thread's\n",
-	       ctl("source.purge_calls") - before);
+	       figure("source.purge_calls") - before);
 	return 0;
 }

@@ -24,9 +24,6 @@
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (nr), 0, 1),		\
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
 
-int ashlar_ctl(const char *name, void *old, size_t *old_len, void *new, size_t new_len)
-	__attribute__((weak));
-
 static void install(struct sock_filter *code, size_t n)
 {
 	struct sock_fprog prog = { .len = (unsigned short)n, .filter = code };

@@ -11,18 +11,6 @@
 #define LAST	(48 * MB)
 #define STEP	512		/* each such word holds its own number */
 
-int mallctl(const char *name, void *old, size_t *oldlen, void *new, size_t newlen)
-	__attribute__((weak));
-
-static size_t figure(const char *name)
-{
-	size_t value, len = sizeof(value);
-
-	CHECK(!mallctl("epoch", NULL, NULL, &(uint64_t){ 1 }, sizeof(uint64_t)));
-	CHECK(!mallctl(name, &value, &len, NULL, 0), "%s", name);
-	return value;
-}
-
 static void fill(uint64_t *v, size_t from, size_t to, uint64_t mark)
 {
 	for (size_t i = from / 8; i < to / 8; i++)

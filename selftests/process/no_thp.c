@@ -10,21 +10,9 @@
 
 #include <sys/prctl.h>
 
-int ashlar_ctl(const char *name, void *old, size_t *old_len, void *new, size_t new_len)
-	__attribute__((weak));
-
 enum { BLOCKS = 12000, SIZE = 16384, KEPT = 9 };	/* 188 MB, of which a tenth is freed */
 
 static unsigned char *block[BLOCKS];
-
-static size_t figure(const char *name)
-{
-	size_t value, len = sizeof(value);
-
-	CHECK(!ashlar_ctl("epoch", NULL, NULL, &(uint64_t){ 1 }, sizeof(uint64_t)));
-	CHECK(!ashlar_ctl(name, &value, &len, NULL, 0), "%s", name);
-	return value;
-}
 
 int main(int argc, char **argv)
 {

@@ -17,9 +17,6 @@
 
 #include "check.h"
 
-int ashlar_ctl(const char *name, void *old, size_t *old_len, void *new, size_t new_len)
-	__attribute__((weak));
-
 #define BLOCKS	3000
 #define NODES	16
 
@@ -58,13 +55,9 @@ static bool has_memory(unsigned int node)
 static size_t ctl(const char *format, unsigned int node)
 {
 	char name[64];
-	size_t v = 0, len = sizeof(v);
-	int err;
 
 	snprintf(name, sizeof(name), format, node);
-	err = ashlar_ctl(name, &v, &len, NULL, 0);
-	CHECK(!err, "%s: %s", name, strerror(err));
-	return v;
+	return figure(name);
 }
 
 /* --- blocks --------------------------------------------------------------------------- */

@@ -6,27 +6,15 @@
  */
 #include "check.h"
 
-__attribute__((weak)) int mallctl(const char *name, void *old, size_t *oldlen, void *new,
-				  size_t newlen);
-
 /* Four batches of 64 ranges and one more each; on the device mending, and what is handed out. */
 enum { BLOCKS = 3000, ROUNDS = 3, BOUND = 4 * 65 + 2 };
 
 static char *block[BLOCKS];
 static size_t calls, dearest, total;
 
-static size_t purge_calls(void)
-{
-	size_t value, len = sizeof(value);
-
-	CHECK(!mallctl("epoch", NULL, NULL, &(uint64_t){ 1 }, sizeof(uint64_t)));
-	CHECK(!mallctl("source.purge_calls", &value, &len, NULL, 0));
-	return value;
-}
-
 static void look(void)
 {
-	size_t now = purge_calls(), price = now - calls;
+	size_t now = figure("source.purge_calls"), price = now - calls;
 
 	calls = now;
 	total += price;
@@ -41,7 +29,7 @@ int main(void)
 
 	guard(240);
 	printf("SEED=%llu\n", state);
-	calls = purge_calls();
+	calls = figure("source.purge_calls");
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int i = 0; i < BLOCKS; i++) {
 			state = state * 6364136223846793005u + 1442695040888963407u;

@@ -7,9 +7,6 @@
 
 #include <signal.h>
 
-__attribute__((weak)) int mallctl(const char *name, void *old, size_t *oldlen, void *new,
-				  size_t newlen);
-
 enum { BLOCKS = 2400, KEEP = 6 };
 
 static unsigned char *block[BLOCKS];
@@ -44,14 +41,11 @@ static void device_kb(size_t *rss, size_t *huge)
 	fclose(f);
 }
 
-static size_t figure(const char *name)
+/* With what this thread had cached given back. */
+static size_t settled(const char *name)
 {
-	size_t value, len = sizeof(value);
-
-	CHECK(!mallctl("thread.tcache.flush", NULL, NULL, NULL, 0));
-	CHECK(!mallctl("epoch", NULL, NULL, &(uint64_t){ 1 }, sizeof(uint64_t)));
-	CHECK(!mallctl(name, &value, &len, NULL, 0), "%s", name);
-	return value;
+	CHECK(!ashlar_ctl("thread.tcache.flush", NULL, NULL, NULL, 0));
+	return figure(name);
 }
 
 static void fill(int i, size_t size)
@@ -100,7 +94,7 @@ static bool small_enough(void)
 /* All is on huge pages, but for extents that are in pieces. */
 static bool huge_again(void)
 {
-	size_t pieces = figure("source.punched") - figure("source.mended");
+	size_t pieces = settled("source.punched") - settled("source.mended");
 
 	check_blocks();
 	device_kb(&rss, &huge);
@@ -127,22 +121,22 @@ int main(void)
 		}
 	}
 	EVENTUALLY(small_enough(), "%zu KB live, %zu resident; %zu extents, %zu in pieces, KB: %zu dirty, %zu pinned, %zu cached, %zu active",
-		   live_kb(), rss, figure("source.device.extents"), figure("source.punched") - figure("source.mended"),
-		   figure("stats.dirty") / KB, figure("stats.pinned") / KB, figure("stats.cached") / KB,
-		   figure("stats.active") / KB);
+		   live_kb(), rss, settled("source.device.extents"), settled("source.punched") - settled("source.mended"),
+		   settled("stats.dirty") / KB, settled("stats.pinned") / KB, settled("stats.cached") / KB,
+		   settled("stats.active") / KB);
 	printf("after the burst: %zu KB live, %zu resident, %zu extents in pieces\n", live_kb(), rss,
-	       figure("source.punched"));
-	CHECK(figure("source.punched") > 0);
+	       settled("source.punched"));
+	CHECK(settled("source.punched") > 0);
 	/* In use all over again, what was in pieces is mended. */
 	for (int i = 0; i < BLOCKS; i++)
 		if (!block[i])
 			fill(i, KB + random_number() % (255 * KB));
-	EVENTUALLY(figure("source.mended") * 2 > figure("source.punched"), "of %zu only %zu were mended",
-		   figure("source.punched"), figure("source.mended"));
+	EVENTUALLY(settled("source.mended") * 2 > settled("source.punched"), "of %zu only %zu were mended",
+		   settled("source.punched"), settled("source.mended"));
 	EVENTUALLY(huge_again(), "%zu KB of %zu on huge pages, %zu of %zu extents mended", huge, rss,
-		   figure("source.mended"), figure("source.punched"));
+		   settled("source.mended"), settled("source.punched"));
 	for (int i = 0; i < BLOCKS; i++)
 		free(block[i]);
-	printf("%zu extents punched, %zu mended\n", figure("source.punched"), figure("source.mended"));
+	printf("%zu extents punched, %zu mended\n", settled("source.punched"), settled("source.mended"));
 	return 0;
 }

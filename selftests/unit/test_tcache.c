@@ -460,6 +460,33 @@ Test(tcache, others_blocks_are_no_reason_to_be_small)
 	consistent();
 }
 
+/* A small block that was handed over does not stay with its neighbours' writer's line; what comes later does. */
+Test(tcache, the_first_of_others_small_blocks_goes_home)
+{
+	unsigned int index = 0, small = sizeclass_of(16), large = sizeclass_of(128), own = sizeclass_of(32);
+	size_t len = sizeof(index);
+	void *p[2], *q;
+
+	cr_assert_eq(ashlar_ctl("arenas.create", &index, &len, NULL, 0), 0);
+	for (int i = 0; i < 2; i++) {
+		p[i] = ashlar_mallocx(16, ASHLAR_MALLOCX_ARENA(index));
+		cr_assert(p[i] && !arena_owns(cache->arena, p[i]));
+	}
+	ashlar_free(p[0]);
+	cr_assert(cached(small) == 0 && cache->bins[small].cap > 0);
+	q = ashlar_malloc(16);
+	cr_assert(q != p[0] && arena_owns(cache->arena, q));
+	ashlar_free(p[1]);
+	cr_assert_eq(ashlar_malloc(16), p[1]);
+	q = ashlar_mallocx(128, ASHLAR_MALLOCX_ARENA(index));
+	ashlar_free(q);
+	cr_assert_eq(cached(large), 1);
+	q = ashlar_mallocx(32, ASHLAR_MALLOCX_TCACHE_NONE);
+	ashlar_free(q);
+	cr_assert(arena_owns(cache->arena, q) && cached(own) == 1);
+	consistent();
+}
+
 Test(tcache, decay_ticks_on_the_way)
 {
 	struct pageheap_stats before, after;
