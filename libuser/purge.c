@@ -111,7 +111,7 @@ static bool has_room(const struct batch *b)
 }
 
 /* Dirty runs of extents in use, from @e on, oldest first; or the holes of one. */
-static void gather_pages(struct pageheap *h, struct batch *b, size_t want, struct extent *e)
+RARE static noinline void gather_pages(struct pageheap *h, struct batch *b, size_t want, struct extent *e)
 {
 	struct extent *next;
 
