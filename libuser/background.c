@@ -18,7 +18,7 @@
 #define SLEEP_MAX_MS	1000
 
 /* How much later than it meant to it may be back, on a busy machine, before callers purge themselves. */
-#define LATE_MS		1000
+#define LATE_MS		5000
 
 /* Serialises switching; held over thread creation, which allocates. */
 static pthread_mutex_t switch_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -37,17 +37,14 @@ static int64_t sleep_ms(void)
 
 static void *work(void *arg)
 {
-	uint64_t now;
-
 	(void)arg;
 	while (!atomic_load(&stop)) {
 		if (!pressure_wait(sleep_ms()))
 			futex_wait_ms(&stop, 0, sleep_ms());
-		now = os_now_ms();
-		hollow_attend(now, now + (uint64_t)sleep_ms() + LATE_MS);
+		hollow_attend((uint64_t)sleep_ms() + LATE_MS);
 		prof_background();
 	}
-	hollow_attend(os_now_ms(), 0);
+	hollow_attend(0);
 	return NULL;
 }
 

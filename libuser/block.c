@@ -348,8 +348,13 @@ static void free_small(struct tcache *t, void *p, const struct block *b)
 		tcache_push_remote(t, b->class, p);
 		return;
 	}
-	if (t->bins[b->class].cap && t->top[b->class][-1] == p)
-		ash_fatal("free: block %p of %zu bytes was freed twice", p, b->size);
+	if (t->bins[b->class].cap && t->top[b->class][-1] == p) {
+		if (tcache_cached(t, b->class))
+			ash_fatal("free: block %p of %zu bytes was freed twice", p, b->size);
+		/* It went home, and has been somebody's since, or is freed twice. */
+		tcache_send_home(t, b->class, p);
+		return;
+	}
 	tcache_flush_push(t, b->class, p);
 }
 

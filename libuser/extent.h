@@ -94,7 +94,7 @@ struct pageheap {
 };
 
 /* From this much memory of all heaps on, huge pages are speed; before, likelier waste. */
-#define LARGE_EXTENTS	16u
+#define LARGE_EXTENTS	32u
 
 /* Sum of stats.extents of all heaps; relaxed, no lock. */
 extern _Atomic size_t extents_with_memory;

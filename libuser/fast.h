@@ -13,7 +13,7 @@
  *	 ├ full_free			a large block: push, if the bytes have room, or
  *	 │				large_free_home: kept whole, or joined to its neighbours
  *	 └ slow_free			NULL, full stack, other node, huge, not ours
- *	    ├ tcache_flush_push		└ arena_flush: depot, or home to the slabs (arena_sorts)
+ *	    ├ tcache_flush_push		└ arena_flush: depot, or home to the slabs (arena_sorts, is_handed_over)
  *	    ├ tcache_push_remote	a batch goes home at once
  *	    └ free_span			└ large_free_span, huge_free: free pages, dirty, decay
  *

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "hollow.h"
 
+#include "conf.h"
 #include "limit.h"
+#include "os.h"
 
 /* Each extent's turn comes so often in a decay time, and no more often than each half second. */
 #define TURNS		2
@@ -308,17 +310,27 @@ RARE size_t hollow_purge_all(uint64_t now, enum purge_scope scope)
 	return pages;
 }
 
-RARE void hollow_attend(uint64_t now, uint64_t until)
+static void attend_until(uint64_t ms)
 {
 	for (unsigned int i = 0; i < ash_npageheaps; i++)
-		atomic_store_explicit(&ash_pageheaps[i]->attended, until, memory_order_relaxed);
+		atomic_store_explicit(&ash_pageheaps[i]->attended, ms, memory_order_relaxed);
+}
+
+RARE void hollow_attend(uint64_t rest)
+{
+	uint64_t now = os_now_ms();
+
+	attend_until(now + ATTEND_MOST_MS);
 	hollow_purge_all(now, PURGE_DECAY);
+	attend_until(os_now_ms() + rest);
 }
 
 bool hollow_attended(const struct pageheap *h, uint64_t now)
 {
-	return now < atomic_load_explicit(&h->attended, memory_order_relaxed) &&
-	       atomic_load_explicit(&h->purgeable_seen, memory_order_relaxed) <= limit_dirty(SIZE_MAX, now);
+	return unlikely(now < atomic_load_explicit(&h->attended, memory_order_relaxed)) &&
+	       __atomic_load_n(&h->decay.ms, __ATOMIC_RELAXED) ==
+	       __atomic_load_n(&conf.dirty_decay_ms, __ATOMIC_RELAXED) &&
+	       limit_dirty(SIZE_MAX, now) == SIZE_MAX;
 }
 
 RARE void hollow_another(const struct pageheap *own, uint64_t now)

@@ -34,12 +34,13 @@ size_t hollow_look(struct pageheap *h, uint64_t now, bool *behind);
 size_t hollow_purge_all(uint64_t now, enum purge_scope scope);
 
 /*
- * PURGE_DECAY of all heaps, by a thread of the library's own that will be back before @until: until then
- * callers of malloc leave to it what is due by time alone, however long its system calls take.
+ * PURGE_DECAY of all heaps, by a thread of the library's own. While it is at it, for ATTEND_MOST_MS at the
+ * most, and for @rest ms afterwards callers of malloc leave to it what is due by time alone.
  */
-void hollow_attend(uint64_t now, uint64_t until);
+#define ATTEND_MOST_MS	60000u
+void hollow_attend(uint64_t rest);
 
-/* Is that so? Not where a limit or pressure asks for more than decay does. */
+/* Is that so of @h? Not where a limit or pressure asks for more, or its decay time is not the thread's. */
 bool hollow_attended(const struct pageheap *h, uint64_t now);
 
 /*

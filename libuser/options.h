@@ -12,7 +12,7 @@
 ROW(source, SOURCE_AUTO, 0, 2, "auto|device|anon",
 	"Where extents come from; auto: /dev/ashlar if it opens, else anonymous memory.")
 ROW(thp, THP_AUTO, 0, 2, "auto|always|never",
-	"Huge pages for anonymous extents; auto: once all heaps have passed 32 MB, if the system allows.")
+	"Huge pages for anonymous extents; auto: once all heaps have passed 64 MB, if the system allows.")
 ROW(foreign, FOREIGN_ABORT, 0, 1, "abort|ignore",
 	"What a free of memory that is not ours does.")
 NUMBER(reserve, 0, 0, (int64_t)1 << 46,

@@ -3,7 +3,6 @@
 
 #include <limits.h>
 
-#include "holes.h"
 #include "kept.h"
 #include "limit.h"
 #include "mend.h"

@@ -39,7 +39,10 @@
 /* Blocks below this size, two cache lines, mostly share a line with a neighbour. */
 #define LINES_SHARED	((size_t)128)
 
-/* A stack of capacity cap has cap + 1 slots: base[-1] never holds a block. */
+/*
+ * A stack of capacity cap has cap + 1 slots: base[-1] is never handed out. It may be what was freed last and
+ * went home, so that who frees that again finds it on top of an empty stack.
+ */
 static size_t stack_bytes(unsigned int cap)
 {
 	return (cap + 1) * sizeof(void *);
@@ -442,6 +445,13 @@ static bool is_handed_over(struct tcache *t, unsigned int class, const void *p)
 	return sizeclasses[class].size < LINES_SHARED && !arena_owns(t->arena, p);
 }
 
+void tcache_send_home(struct tcache *t, unsigned int class, void *p)
+{
+	t->net -= sizeclasses[class].size;
+	arena_flush(NULL, class, &p, 1);
+	t->base_of[class][-1] = p;
+}
+
 void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
 {
 	struct cbin *b = &t->bins[class];
@@ -455,9 +465,8 @@ void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
 	}
 	if (!flush_sparse(t, class))
 		stack_adapt(t, class);
-	if (unlikely(first && is_handed_over(t, class, p))) {
-		t->net -= sizeclasses[class].size;
-		arena_flush(NULL, class, &p, 1);
+	if (unlikely(first && b->cap && is_handed_over(t, class, p))) {
+		tcache_send_home(t, class, p);
 		return;
 	}
 	if (t->top[class] == t->end[class]) {

@@ -126,8 +126,11 @@ static inline void tcache_watch(struct tcache *t)
 /* Refill the stack of @class and take one block; NULL: no memory. */
 void *tcache_fill(struct tcache *t, unsigned int class);
 
-/* Make room in the stack of @class and push @p. */
+/* Make room in the stack of @class and push @p; the first of a class goes home if it is another arena's. */
 void tcache_flush_push(struct tcache *t, unsigned int class, void *p);
+
+/* @p goes home at once, past the stack of @class, which has room. Ends the process if it is there already. */
+void tcache_send_home(struct tcache *t, unsigned int class, void *p);
 
 /* Keep a block of @class of another window until a batch of them goes home. */
 void tcache_push_remote(struct tcache *t, unsigned int class, void *p);

@@ -93,6 +93,25 @@ Test(double_free, small_across_threads) { expect_abort(small_across_threads, TWI
 static void large_across_threads(void) { across(50 * KB); }
 Test(double_free, large_across_threads) { expect_abort(large_across_threads, TWICE); }
 
+static void *free_it_twice(void *p)
+{
+	ashlar_free(p);
+	ashlar_free(hide(p));
+	return NULL;
+}
+
+/* Of a small block the first free sends it home. */
+static void twice_in_another(size_t size)
+{
+	in_thread(free_it_twice, hide(ashlar_malloc(size)));
+}
+
+static void small_twice_in_another_thread(void) { twice_in_another(100); }
+Test(double_free, small_twice_in_another_thread) { expect_abort(small_twice_in_another_thread, TWICE); }
+
+static void medium_twice_in_another_thread(void) { twice_in_another(1000); }
+Test(double_free, medium_twice_in_another_thread) { expect_abort(medium_twice_in_another_thread, TWICE); }
+
 /* So many frees in between that the stack was flushed to the arena. */
 static void *twice_far_apart(void *arg)
 {

@@ -474,6 +474,10 @@ Test(tcache, the_first_of_others_small_blocks_goes_home)
 	}
 	ashlar_free(p[0]);
 	cr_assert(cached(small) == 0 && cache->bins[small].cap > 0);
+	/* Its owner has it again, and it comes again. */
+	cr_assert_eq(ashlar_mallocx(16, ASHLAR_MALLOCX_ARENA(index)), p[0]);
+	ashlar_free(p[0]);
+	cr_assert_eq(cached(small), 0);
 	q = ashlar_malloc(16);
 	cr_assert(q != p[0] && arena_owns(cache->arena, q));
 	ashlar_free(p[1]);
