@@ -72,10 +72,11 @@ static void pressed(size_t bytes)
 		CHECK(p[i]);
 		memset(p[i], 1, bytes / N);
 	}
-	for (int i = 0; i < N; i++)
-		free(p[i]);
+	/* Pressure may come as soon as they are free. */
 	before = proc_kb("/proc/self/status", "VmRSS");
 	CHECK(before >= (long)(bytes / KB), "%ld KB", before);
+	for (int i = 0; i < N; i++)
+		free(p[i]);
 	/* What takes the cgroup over memory.high is not ours. */
 	for (int round = 0; round < 100; round++) {
 		hog = mmap(NULL, HOG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
