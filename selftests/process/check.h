@@ -104,6 +104,26 @@ __attribute__((unused)) static size_t figure(const char *name)
 	return value;
 }
 
+/* Of a random test: what it printed when it failed, or the process's own; never 0. */
+__attribute__((unused)) static uint64_t random_seed(void)
+{
+	const char *seed = getenv("SEED");
+	uint64_t state = seed ? strtoull(seed, NULL, 0) : (uint64_t)getpid() * 2654435761u;
+
+	state |= !state;
+	printf("SEED=%llu\n", (unsigned long long)state);
+	return state;
+}
+
+/* xorshift64: Marsaglia, "Xorshift RNGs", 2003. */
+__attribute__((unused)) static uint64_t random_next(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
 /* Keeps a block from the optimiser, which may drop a malloc nobody looks at. */
 __attribute__((unused)) static void *seen(void *p)
 {

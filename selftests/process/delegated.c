@@ -44,28 +44,24 @@ static void give_nothing_back(void)
 
 int main(void)
 {
-	const char *seed = getenv("SEED");
-	unsigned long long state = seed ? strtoull(seed, NULL, 0) : (unsigned int)getpid() * 2654435761u | 1;
+	uint64_t state = random_seed();
 	size_t before;
 
 	guard(240);
-	printf("SEED=%llu\n", state);
 	give_nothing_back();
 	before = figure("source.purge_calls");
 	/* All that was freed before is due, and part of it again and again. */
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int i = 0; i < BLOCKS; i++) {
-			state = state * 6364136223846793005u + 1442695040888963407u;
 			if (block[i])
 				continue;
-			block[i] = malloc(64 + (state >> 33) % (16 * KB));
+			block[i] = malloc(64 + random_next(&state) % (16 * KB));
 			CHECK(block[i]);
 			block[i][0] = 1;
 		}
 		usleep(300000);
 		for (int i = 0; i < BLOCKS; i++) {
-			state = state * 6364136223846793005u + 1442695040888963407u;
-			if (!((state >> 33) % 4))
+			if (!(random_next(&state) % 4))
 				continue;
 			free(block[i]);
 			block[i] = NULL;

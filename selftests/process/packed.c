@@ -30,10 +30,7 @@ static size_t live, live_most;
 
 static uint64_t random_number(void)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
+	return random_next(&state);
 }
 
 /* As many of each doubling from @least on. */
@@ -176,7 +173,6 @@ static bool is_packed(const struct memory *m)
 int main(int argc, char **argv)
 {
 	long requests = argc > 1 ? atol(argv[1]) : 1000000;
-	const char *seed = getenv("SEED");
 	struct memory m;
 	cpu_set_t here;
 	size_t most;
@@ -187,8 +183,7 @@ int main(int argc, char **argv)
 	CPU_ZERO(&here);
 	CPU_SET(sched_getcpu(), &here);
 	CHECK(!sched_setaffinity(0, sizeof(here), &here));
-	state = seed ? strtoull(seed, NULL, 0) : (uint64_t)getpid() << 20 | 1;
-	printf("SEED=%" PRIu64 "\n", state);
+	state = random_seed();
 	before = proc_kb("/proc/self/status", "VmRSS");
 	day(requests);
 	m = heap_memory();

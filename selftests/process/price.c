@@ -24,18 +24,15 @@ static void look(void)
 
 int main(void)
 {
-	const char *seed = getenv("SEED");
-	unsigned long long state = seed ? strtoull(seed, NULL, 0) : (unsigned int)getpid() * 2654435761u | 1;
+	uint64_t state = random_seed();
 
 	guard(240);
-	printf("SEED=%llu\n", state);
 	calls = figure("source.purge_calls");
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int i = 0; i < BLOCKS; i++) {
-			state = state * 6364136223846793005u + 1442695040888963407u;
 			if (block[i])
 				continue;
-			block[i] = malloc(4 * KB + (state >> 33) % (12 * KB));
+			block[i] = malloc(4 * KB + random_next(&state) % (12 * KB));
 			CHECK(block[i]);
 			block[i][0] = 1;
 			look();
@@ -43,8 +40,7 @@ int main(void)
 		/* All that was freed before is due. */
 		usleep(400000);
 		for (int i = 0; i < BLOCKS; i++) {
-			state = state * 6364136223846793005u + 1442695040888963407u;
-			if (!((state >> 33) % 4))
+			if (!(random_next(&state) % 4))
 				continue;
 			free(block[i]);
 			block[i] = NULL;

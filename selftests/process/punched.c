@@ -15,10 +15,7 @@ static uint64_t state;
 
 static uint64_t random_number(void)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
+	return random_next(&state);
 }
 
 /* Kilobytes of mappings of the device: resident, and of them on huge pages. */
@@ -103,12 +100,9 @@ static bool huge_again(void)
 
 int main(void)
 {
-	const char *seed = getenv("SEED");
-
 	guard(240);
 	CHECK(!access("/dev/ashlar", R_OK | W_OK), "no device here");
-	state = seed ? strtoull(seed, NULL, 0) : (uint64_t)getpid() * 2654435761u | 1;
-	printf("SEED=%llu\n", (unsigned long long)state);
+	state = random_seed();
 	for (int i = 0; i < BLOCKS; i++)
 		fill(i, KB + random_number() % (255 * KB));
 	device_kb(&rss, &huge);
