@@ -89,6 +89,11 @@ static inline unsigned int bits_count_range(const struct bits *b, unsigned int f
 	return count;
 }
 
+static inline unsigned int bits_count(const struct bits *b)
+{
+	return bits_count_range(b, 0, BITS_COUNT);
+}
+
 /* First bit at or after @from that equals @value; BITS_COUNT if none. */
 static inline unsigned int bits_next(const struct bits *b, unsigned int from, bool value)
 {

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "holes.h"
 
-static unsigned int count(const struct bits *b)
-{
-	return bits_count_range(b, 0, EXTENT_PAGES);
-}
-
 /* @a less what is in @b. */
 static void take_away(struct bits *a, const struct bits *b)
 {
@@ -84,10 +79,7 @@ RARE static bool purge_ranges(const struct extent *e, const struct bits *pages)
 	do {
 		more = bits_next_run(pages, &first, &n);
 		if (more)
-			ranges[k++] = (struct source_range){
-				.addr = extent_addr(e) + ((size_t)first << PAGE_SHIFT),
-				.len = (size_t)n << PAGE_SHIFT,
-			};
+			ranges[k++] = extent_range(e, first, n);
 		if (k == PURGE_BATCH || (k && !more)) {
 			ok = e->source->purge(ranges, k);
 			k = 0;
@@ -101,7 +93,7 @@ RARE static void finish(struct pageheap *h, const struct holes *b, bool gone)
 {
 	struct extent *e = b->e;
 	struct bits free = b->pages;
-	unsigned int total = count(&b->pages);
+	unsigned int total = bits_count(&b->pages);
 
 	take_away(&free, &b->hollow);
 	extent_lift(h, e);

@@ -14,11 +14,6 @@
 /* And passes over, a cache line each. */
 #define PASS_MOST	((size_t)1024)
 
-static unsigned int count(const struct bits *b)
-{
-	return bits_count_range(b, 0, EXTENT_PAGES);
-}
-
 /* @npages bits of @b from @at on. */
 static unsigned int bits_of(const struct bits *b, size_t at, unsigned int npages)
 {
@@ -157,14 +152,14 @@ RARE static noinline bool hollow_out(struct pageheap *h, struct window *w, size_
 	/* Those that are idle are among them. */
 	for (unsigned int k = 0; k < BITS_WORDS; k++)
 		idle.w[k] = by_force ? free.w[k] : idle.w[k] & free.w[k];
-	if (count(&free) > count(&idle))
+	if (bits_count(&free) > bits_count(&idle))
 		set_slabs(e, SLABS_IDLE);
-	if (!count(&idle) || !worth_it(h, e, count(&idle), by_force))
+	if (!bits_count(&idle) || !worth_it(h, e, bits_count(&idle), by_force))
 		return true;
 	set_aside(w, first, &idle, &try.pages);
-	if (count(&try.pages) < count(&idle))
+	if (bits_count(&try.pages) < bits_count(&idle))
 		set_slabs(e, SLABS_IDLE);
-	if (!count(&try.pages))
+	if (!bits_count(&try.pages))
 		return true;
 	purge_hollow(h, e, &try);
 	/* Which says that slots were freed: there will be another look. */

@@ -141,14 +141,6 @@ RARE static noinline void gather_pages(struct pageheap *h, struct batch *b, size
 	}
 }
 
-static struct source_range item_range(const struct item *it)
-{
-	return (struct source_range){
-		.addr = extent_addr(it->e) + ((size_t)it->first << PAGE_SHIFT),
-		.len = (size_t)it->n << PAGE_SHIFT,
-	};
-}
-
 static bool adjoin(struct source_range *a, struct source_range b)
 {
 	if (b.addr + b.len == a->addr) {
@@ -184,7 +176,7 @@ static void give_back(const struct batch *b, enum outcome *out)
 		enum outcome got;
 
 		for (; i < b->n && b->items[i].e->source == s; i++) {
-			struct source_range r = item_range(&b->items[i]);
+			struct source_range r = extent_range(b->items[i].e, b->items[i].first, b->items[i].n);
 
 			if (b->items[i].tears)
 				s->tear(extent_addr(b->items[i].e), EXTENT_SIZE);
@@ -232,7 +224,7 @@ RARE static noinline size_t punch(struct pageheap *h, struct batch *b)
 
 	do {
 		if (holes_give_back(h, &b->holes))
-			return bits_count_range(&b->holes.dirty, 0, EXTENT_PAGES);
+			return bits_count(&b->holes.dirty);
 	} while (++tries < PUNCH_TRIES && gather_punched(h, b));
 	return 0;
 }
@@ -271,7 +263,7 @@ RARE void purge_hollow(struct pageheap *h, struct extent *e, struct purge_hollow
 	try->batches = holes_batches(&b);
 	h->stats.purges++;
 	if (holes_give_back(h, &b))
-		try->gone = bits_count_range(&b.hollow, 0, EXTENT_PAGES);
+		try->gone = bits_count(&b.hollow);
 	decay_gone(&h->decay, dirty - min(dirty, purgeable(h)));
 	decay_gone(&h->muzzy, muzzy - min(muzzy, h->stats.muzzy));
 	end(h);

@@ -180,6 +180,15 @@ static inline char *extent_addr(const struct extent *e)
 	return e->addr;
 }
 
+/* @n pages of it from @first on. */
+static inline struct source_range extent_range(const struct extent *e, unsigned int first, unsigned int n)
+{
+	return (struct source_range){
+		.addr = extent_addr(e) + ((size_t)first << PAGE_SHIFT),
+		.len = (size_t)n << PAGE_SHIFT,
+	};
+}
+
 static inline size_t extent_index(const struct extent *e)
 {
 	return (size_t)(e->addr - extent_window(e)->base) >> EXTENT_SHIFT;
