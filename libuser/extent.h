@@ -86,6 +86,7 @@ struct pageheap {
 	uint32_t opener;		/* large class whose block opened the last extent */
 	struct limit_try *limit_try;	/* of the allocation under way: see limit.h */
 	size_t limit_noted;		/* pages of this heap in ash_limit.total */
+	size_t limit_spare;		/* the same in ash_limit.spare: purgeable_by_force() + kept_dirty() then */
 	unsigned int nsmall;		/* extents with memory that are small */
 	bool large;			/* the process has passed LARGE_EXTENTS, and been asked about huge pages */
 	size_t nfree, nidle;		/* bits set in the windows' free maps, and in their idle maps */

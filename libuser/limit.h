@@ -23,7 +23,7 @@
 /* Attempts of one allocation: with nothing purged, with a batch, with all. */
 #define LIMIT_TRIES	2u
 
-/* Dirty pages of a heap that are worth a purge before the soft limit is passed. */
+/* Dirty pages, of all heaps, that are worth a purge before the soft limit is passed. */
 #define LIMIT_WORTH	(MB >> PAGE_SHIFT)
 
 struct limit {
@@ -31,6 +31,7 @@ struct limit {
 	_Atomic size_t soft, hard;	/* pages; SIZE_MAX: none */
 	_Atomic size_t dirty;		/* pages that a heap may keep dirty; SIZE_MAX: none */
 	_Atomic size_t total;		/* pages, records not included: sum of all heaps' limit_noted */
+	_Atomic size_t spare;		/* pages of those that can go: sum of all heaps' limit_spare */
 	_Atomic size_t refused;		/* allocations that the hard limit refused, since start */
 	_Atomic size_t relieved;	/* purges for a limit's sake, since start */
 	_Atomic uint64_t pressed_until;	/* ms: until then decay keeps nothing */

@@ -341,3 +341,18 @@ uint64_t fake_random(void)
 	state ^= state << 17;
 	return state;
 }
+
+struct pageheap *fake_node(void)
+{
+	struct pageheap *h = meta_alloc(sizeof(*h));
+
+	cr_assert(h);
+	lock_init(&h->lock, RANK_PAGEHEAP);
+	lock_init(&h->purge_lock, RANK_PURGE);
+	h->index = ash_npageheaps;
+	h->node = ash_pageheaps[0]->node;
+	decay_init(&h->decay, conf.dirty_decay_ms, fake.now);
+	decay_init(&h->muzzy, conf.muzzy_decay_ms, fake.now);
+	ash_pageheaps[ash_npageheaps++] = h;
+	return h;
+}

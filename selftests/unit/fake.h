@@ -51,6 +51,9 @@ extern struct fake fake;
 /* A process for one test: options as written, heaps made. */
 void fake_start(const char *options);
 
+/* A page heap more, as if of another node. */
+struct pageheap *fake_node(void);
+
 /* xorshift; the seed is printed by fake_seed() and taken from SEED. */
 uint64_t fake_random(void);
 void fake_seed(void);

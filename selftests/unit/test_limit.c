@@ -143,6 +143,22 @@ Test(limit, soft_gives_back_first_and_does_not_refuse)
 	cr_assert_eq(ash_limit.refused, 0);
 }
 
+/* A thread that freed much and was moved to another node: what grows there is paid for here. */
+Test(limit, soft_gives_back_what_another_node_has)
+{
+	static char *p[3000];
+	struct pageheap *other = fake_node();
+	size_t n = take(p, ARRAY_SIZE(p));
+
+	cr_assert(pageheap_ready(other));
+	for (size_t i = 0; i < n; i += 2)
+		pageheap_free(p[i], 1);
+	pressure_set_soft(n * PAGE_SIZE + meta_bytes());
+	cr_assert_not_null(pageheap_alloc_huge(other, 512, EXTENT_SIZE, NULL));
+	cr_assert_gt(fake.purged_bytes, 0);
+	cr_assert_eq(ash_limit.relieved, 1);
+}
+
 Test(limit, nothing_is_kept_near_the_soft_one)
 {
 	static char *p[5000];

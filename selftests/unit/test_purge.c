@@ -437,27 +437,12 @@ Test(purge, a_moderate_server_looks_as_often_as_before)
 
 /* --- nodes whose threads sleep -------------------------------------------------------- */
 
-/* A page heap as if of one node more. */
-static void one_more(void)
-{
-	struct pageheap *h = meta_alloc(sizeof(*h));
-
-	cr_assert(h);
-	lock_init(&h->lock, RANK_PAGEHEAP);
-	lock_init(&h->purge_lock, RANK_PURGE);
-	h->index = ash_npageheaps;
-	h->node = ash_pageheaps[0]->node;
-	decay_init(&h->decay, conf.dirty_decay_ms, fake.now);
-	decay_init(&h->muzzy, conf.muzzy_decay_ms, fake.now);
-	ash_pageheaps[ash_npageheaps++] = h;
-}
-
 /* Three nodes, and a thousand free pages that decay is done with in each. */
 static void start_three(void)
 {
 	fake_start("source:anon,dirty_decay_ms:6400");
 	while (ash_npageheaps < 3)
-		one_more();
+		fake_node();
 	for (unsigned int i = 3; i-- > 0;) {
 		heap = ash_pageheaps[i];
 		cr_assert(pageheap_ready(heap));
