@@ -14,6 +14,7 @@
 #define BATCH	4096	/* blocks at a time; more than any cache's small bound */
 #define SLOTS	1024	/* live blocks of the random sizes; both powers of two */
 #define LARGE	256	/* live blocks of the large one; some 36 MB */
+#define BUFFERS	400	/* of 4 KB at a time; more than caches hold of them */
 
 #ifdef NOOP
 void *noop_malloc(size_t size);
@@ -70,16 +71,26 @@ static void random_sizes(long n)
 	}
 }
 
-static void batch(long n)
+static void at_a_time(long n, int count, size_t size)
 {
-	for (n /= BATCH; n--;) {
-		for (int i = 0; i < BATCH; i++) {
-			slot[i] = malloc(64);
+	for (n /= count; n--;) {
+		for (int i = 0; i < count; i++) {
+			slot[i] = malloc(size);
 			touch(slot[i]);
 		}
-		for (int i = 0; i < BATCH; i++)
+		for (int i = 0; i < count; i++)
 			free(slot[i]);
 	}
+}
+
+static void batch(long n)
+{
+	at_a_time(n, BATCH, 64);
+}
+
+static void buffers(long n)
+{
+	at_a_time(n, BUFFERS, 4096);
 }
 
 static void zeroed(long n)
@@ -151,6 +162,7 @@ static const struct {
 	{ "one-16", one },
 	{ "random-8-519", random_sizes },
 	{ "batch-4096x64", batch },
+	{ "buffers-400x4k", buffers },
 	{ "calloc-100", zeroed },
 	{ "calloc-1m-fresh", fresh },
 	{ "large-16-272k", large },

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "kept.h"
+
 /*
  * A depot's bound: of one bin, and of an arena's bins together. The latter is 1/16
  * of a small heap, 1/32 of a large one, and a megabyte in between, where each arena counts
@@ -46,6 +48,7 @@ static size_t slabs_made(const struct bin *b)
 	return atomic_load_explicit(&b->slabs_made, memory_order_relaxed);
 }
 
+/* In no list yet. */
 static struct slab *bin_new_slab(struct arena *a, struct bin *b, unsigned int class)
 {
 	const struct sizeclass *sc = &sizeclasses[class];
@@ -54,7 +57,6 @@ static struct slab *bin_new_slab(struct arena *a, struct bin *b, unsigned int cl
 
 	if (!s)
 		return NULL;
-	bin_link(b, s);
 	b->nslabs++;
 	atomic_store_explicit(&b->slabs_made, slabs_made(b) + 1, memory_order_relaxed);
 	b->pages += pages;
@@ -196,6 +198,24 @@ static unsigned int take_slots(struct bin *b, void **top, unsigned int n)
 	return got;
 }
 
+/* The same of a new slab, and of as many as it takes if slabs are kept. */
+static unsigned int take_new_slots(struct arena *a, struct bin *b, unsigned int class, void **top, unsigned int n)
+{
+	unsigned int got = 0;
+
+	do {
+		struct slab *s = bin_new_slab(a, b, class);
+
+		if (!s)
+			break;
+		got += slab_take(s, top - got, n - got);
+		bin_relink(b, s);
+	} while (got < n && kept_slab(a->heap, sizeclasses[class].pages_max));
+	b->out += got;
+	b->taken += got;
+	return got;
+}
+
 /* Is enough of @b's slabs unused to be worth a loan? Under its lock. */
 static bool lends(const struct bin *b, unsigned int class)
 {
@@ -245,9 +265,9 @@ static unsigned int fill_own(struct arena *a, unsigned int class, void **top, un
 	got = depot_get(a, b, class, top, n);
 	b->taken += got;
 	got += take_slots(b, top - got, n - got);
-	/* A new slab only for a thread that would else go empty-handed. */
-	if (!got && may_grow && bin_new_slab(a, b, class))
-		got = take_slots(b, top, n);
+	/* Only for a thread that would else go empty-handed. */
+	if (!got && may_grow)
+		got = take_new_slots(a, b, class, top, n);
 	bin_unlock(b);
 	return got;
 }

@@ -28,7 +28,7 @@ RARE struct slab *bin_slab_at(struct window *w, size_t at, struct bin **b)
 
 	if (index == RECORD_NONE || !record_readable(w, index))
 		return NULL;
-	s = (struct slab *)w->slabs.base + index;
+	s = record_at(w, index);
 	listed = slab_listed(s);
 	if (!SLAB_LIST(listed) || sizeclasses[SLAB_CLASS(listed)].pages_max == 1 ||
 	    at - __atomic_load_n(&s->page, __ATOMIC_RELAXED) >= SLAB_PAGES_MAX)

@@ -301,7 +301,7 @@ RARE void extent_gone(struct pageheap *h, struct extent *e)
 
 void extent_active(struct pageheap *h)
 {
-	h->kept_most = h->decay.ms ? h->stats.active / 4 + KEPT_PAGES : 0;
+	h->kept_most = h->decay.ms ? h->stats.active / 4 + KEPT_PAGES + h->kept_slab_pages : 0;
 	atomic_store_explicit(&h->active_seen, h->stats.active, memory_order_relaxed);
 }
 

@@ -80,7 +80,9 @@ struct pageheap {
 	_Atomic size_t active_seen;	/* stats.active, for those without the lock */
 	_Atomic size_t purgeable_seen;	/* purgeable_by_force() of this heap, likewise, when an extent was settled last */
 	uint32_t kept[KEPT_LISTS];	/* lists of kept spans: see kept.h */
+	_Atomic(struct slab *) kept_slabs[SLAB_PAGES_MAX + 1];	/* of so many pages each; whether there is one is read without the lock */
 	size_t kept_pages, kept_most;
+	size_t kept_slab_pages;		/* of kept_pages */
 	/* Pages of the home window set aside for blocks of one large class, of those kept: see kept.h. */
 	uint32_t fresh_class, fresh_page, fresh_left;
 	uint32_t opener;		/* large class whose block opened the last extent */
@@ -154,7 +156,7 @@ void extent_settle(struct pageheap *h, struct extent *e);
 /* Pages of kept spans (kept.h) that may be beyond a quarter of what is in use. */
 #define KEPT_PAGES	256
 
-/* What follows stats.active, or whether anything may be kept, is as they are. */
+/* What follows stats.active, kept_slab_pages, or whether anything may be kept, is as they are. */
 void extent_active(struct pageheap *h);
 
 /* Pages become a span's. True if all of them read as zero. */

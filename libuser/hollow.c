@@ -2,6 +2,7 @@
 #include "hollow.h"
 
 #include "conf.h"
+#include "kept.h"
 #include "limit.h"
 #include "os.h"
 
@@ -119,6 +120,8 @@ static bool worth_it(struct pageheap *h, struct extent *e, unsigned int pages, b
 		(!e->intact || by_force || pages + e->ndirty >= TEAR_LEAST);
 	if (!worth)
 		set_slabs(e, few ? SLABS_FEW : SLABS_KEPT);
+	else if (e->intact)
+		kept_join_slabs(h, KEPT_SLAB_PAGES);	/* what is free of it goes in one go */
 	lock_drop(&h->lock);
 	return worth;
 }

@@ -21,12 +21,51 @@ static void fresh_join(struct pageheap *h)
 	h->kept_pages -= n;
 }
 
+/* Join slabs of other lengths than @but until at most @most pages of slabs are kept, or no others are. */
+static void join_slabs(struct pageheap *h, unsigned int but, size_t most)
+{
+	for (unsigned int n = SLAB_PAGES_MAX; n && h->kept_slab_pages > most;) {
+		struct slab *s = n == but ? NULL : kept_pop_slab(h, n);
+		struct window *w;
+
+		if (!s) {
+			n--;
+			continue;
+		}
+		w = &ash_windows[s->window];
+		extent_unuse_run(h, w, s->page, n);
+		record_put(w, record_index(s));
+	}
+}
+
+bool kept_push_slab(struct pageheap *h, struct slab *s)
+{
+	unsigned int n = s->npages;
+
+	if (h->kept_slab_pages + n > KEPT_SLAB_PAGES)
+		join_slabs(h, n, KEPT_SLAB_PAGES - n);
+	if (!h->kept_most || h->kept_slab_pages + n > KEPT_SLAB_PAGES)
+		return false;
+	s->next = atomic_load_explicit(&h->kept_slabs[n], memory_order_relaxed);
+	kept_set_slab(h, n, s);
+	h->kept_pages += n;
+	h->kept_slab_pages += n;
+	extent_active(h);
+	return true;
+}
+
+void kept_join_slabs(struct pageheap *h, size_t pages)
+{
+	join_slabs(h, 0, h->kept_slab_pages - min(h->kept_slab_pages, pages));
+}
+
 bool kept_flush(struct pageheap *h)
 {
 	if (!h->kept_pages)
 		return false;
 	if (h->fresh_left)
 		fresh_join(h);
+	kept_join_slabs(h, KEPT_SLAB_PAGES);
 	for (unsigned int c = CLASS_LARGE_FIRST; c <= CLASS_LARGE_LAST; c++) {
 		struct window *w = h->windows[0];
 		size_t page;

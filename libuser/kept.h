@@ -14,8 +14,13 @@
  * that class had opened the last one, too: who asks for 1 MB again and again gets every second
  * block for two words changed, and as zero as the first.
  *
- *	kept_pages == sum over kept spans of their pages + fresh_left
- *	           <= kept_most == active / 4 + 256 when the last one was kept, kept ones being active
+ * And slabs that became empty, with their records, for the next of as many pages, whatever its class. They are
+ * joined as well before a page that is not dirty is taken for another.
+ *
+ *	kept_pages == sum over kept spans of their pages + fresh_left + kept_slab_pages
+ *	           <= kept_most == active / 4 + 256 + kept_slab_pages when the last span was kept,
+ *			kept ones being active
+ *	kept_slab_pages == sum over kept slabs of their pages <= KEPT_SLAB_PAGES
  *
  * Every function here is called under the heap's lock.
  */
@@ -23,6 +28,7 @@
 #define ASHLAR_KEPT_H
 
 #include "extent.h"
+#include "record.h"
 
 /* A request may be served by a kept span of one of so many classes above its own. */
 #define KEPT_ABOVE	2u
@@ -89,6 +95,41 @@ static inline size_t fresh_pop(struct pageheap *h, size_t class)
 	h->kept_pages -= n;
 	return page;
 }
+
+/* So many that whoever has all of them joined does not wait long, and as many as are joined at a time. */
+#define KEPT_SLAB_PAGES	((size_t)2048)
+#define KEPT_JOIN	((size_t)64)
+
+/* Is there a slab of @npages? A guess without the lock. */
+static inline bool kept_slab(struct pageheap *h, unsigned int npages)
+{
+	return atomic_load_explicit(&h->kept_slabs[npages], memory_order_relaxed);
+}
+
+static inline void kept_set_slab(struct pageheap *h, unsigned int npages, struct slab *s)
+{
+	atomic_store_explicit(&h->kept_slabs[npages], s, memory_order_relaxed);
+}
+
+/* A slab of @npages, all of whose slots are free; NULL if none is kept. */
+static inline struct slab *kept_pop_slab(struct pageheap *h, unsigned int npages)
+{
+	struct slab *s = atomic_load_explicit(&h->kept_slabs[npages], memory_order_relaxed);
+
+	if (!s)
+		return NULL;
+	kept_set_slab(h, npages, s->next);
+	h->kept_pages -= npages;
+	h->kept_slab_pages -= npages;
+	extent_active(h);
+	return s;
+}
+
+/* Keep @s, which is empty and in no list; false: pages and record have to go. */
+bool kept_push_slab(struct pageheap *h, struct slab *s);
+
+/* Join slabs of @pages pages and a few more, or as many as are kept. */
+void kept_join_slabs(struct pageheap *h, size_t pages);
 
 /* Join all that is kept; true if there was any. */
 bool kept_flush(struct pageheap *h);

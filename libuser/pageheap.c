@@ -41,6 +41,22 @@ static unsigned int set_aside(struct pageheap *h, const struct extent *e, size_t
 	return more;
 }
 
+static struct extent *room_in_use(struct pageheap *h, unsigned int room, unsigned int n, unsigned int align,
+				  unsigned int *first)
+{
+	struct extent *e = extent_with_room(h, room);
+
+	if (e)
+		*first = extent_find(e, n, align);
+	return e;
+}
+
+/* Would pages [@first, @first + @n) of @e, which is in use, be memory that the process does not have yet? */
+static bool is_more(const struct extent *e, unsigned int first, unsigned int n)
+{
+	return !extent_is_huge(e) && (!e->ndirty || bits_count_range(&e->dirty, first, n) < n);
+}
+
 /*
  * Under the heap's lock, which has limit_try: @n pages of the extent, from *@first on. @class: of the
  * large block they are for, or 0.
@@ -49,15 +65,19 @@ static struct extent *take_span(struct pageheap *h, unsigned int n, unsigned int
 				unsigned int *first, bool *clean)
 {
 	unsigned int room = min(n + align - 1, EXTENT_PAGES), more = 0;
-	struct extent *e = extent_with_room(h, room);
+	struct extent *e = room_in_use(h, room, n, align, first);
 
+	while (e && h->kept_slab_pages && is_more(e, *first, n)) {
+		extent_settle(h, e);
+		kept_join_slabs(h, KEPT_JOIN);
+		e = room_in_use(h, room, n, align, first);
+	}
 	if (!e && h->kept_pages && kept_flush(h))
-		e = extent_with_room(h, room);
-	*first = 0;
-	if (e)
-		*first = extent_find(e, n, align);
-	else
+		e = room_in_use(h, room, n, align, first);
+	if (!e) {
+		*first = 0;
 		e = supply_take(h, 1, 1);
+	}
 	if (!e)
 		return NULL;
 	if (!limit_grants_pages(h, e, *first, n)) {

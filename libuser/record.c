@@ -77,6 +77,18 @@ static uint32_t find_group(struct window *w)
 	return open_group(w) ? w->ngroups - 1 : w->ngroups;
 }
 
+/* @g is no spare from now on; false: it was none. */
+static bool spare_take(struct window *w, uint32_t g)
+{
+	for (unsigned int i = 0; i < RECORD_SPARES; i++) {
+		if (w->spare[i] == g + 1) {
+			w->spare[i] = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
 static uint32_t take_of(struct window *w, uint32_t g)
 {
 	struct group *group = group_at(w, g);
@@ -84,9 +96,7 @@ static uint32_t take_of(struct window *w, uint32_t g)
 	unsigned int bit = (unsigned int)__builtin_ctzll(~(group->used[word] | !word));
 
 	if (g != w->ngroups - 1) {
-		if (w->spare == g + 1)
-			w->spare = 0;
-		else if (is_empty(group))
+		if (is_empty(group) && !spare_take(w, g))
 			meta_count(GROUP_BYTES);
 	}
 	group->used[word] |= 1ull << bit;
@@ -107,18 +117,23 @@ uint32_t record_take(struct window *w)
 	return index;
 }
 
-/* One empty group stays for a heap that grows again, the lower of two. */
+/* The lowest empty groups stay for a heap that grows again. */
 static void retire(struct window *w, uint32_t g)
 {
-	uint32_t goes = g;
+	uint32_t goes = g + 1;
 
-	if (w->spare) {
-		goes = max(g, w->spare - 1);
-		meta_count(-GROUP_BYTES);
-		os_purge(group_at(w, goes), GROUP_BYTES);
+	for (unsigned int i = 0; i < RECORD_SPARES && goes; i++) {
+		uint32_t other = w->spare[i];
+
+		if (other && other < goes)
+			continue;
+		w->spare[i] = goes;
+		goes = other;
 	}
-	if (!w->spare || goes != g)
-		w->spare = g + 1;
+	if (!goes)
+		return;
+	meta_count(-GROUP_BYTES);
+	os_purge(group_at(w, goes - 1), GROUP_BYTES);
 }
 
 void record_put(struct window *w, uint32_t index)

@@ -18,7 +18,7 @@ static struct slab *slab_at(const struct arena *a, const struct window *w, size_
 
 	if (!class || class > CLASS_SMALL_LAST || !record_readable(w, index))
 		return NULL;
-	s = (struct slab *)w->slabs.base + index;
+	s = record_at(w, index);
 	if (s->arena != a->index || s->class != class || at - s->page >= s->npages)
 		return NULL;
 	return s;

@@ -3,14 +3,25 @@
 
 #include <string.h>
 
-#include "record.h"
+#include "kept.h"
 
-_Static_assert(sizeof(struct slab) == SLAB_RECORD_BYTES, "windows set the records' room aside");
-
-struct slab *slab_create(struct pageheap *heap, unsigned int arena, unsigned int class,
-			 unsigned int npages)
+/* One that was kept when it was empty, its record as it was then; NULL: none of @npages is. */
+static struct slab *take_kept(struct pageheap *h, unsigned int npages)
 {
-	char *addr = pageheap_alloc(heap, npages, 1, NULL);
+	struct slab *s;
+
+	if (!kept_slab(h, npages))
+		return NULL;
+	lock_take(&h->lock);
+	s = kept_pop_slab(h, npages);
+	lock_drop(&h->lock);
+	return s;
+}
+
+/* Pages and a record that says which they are. */
+static struct slab *take_new(struct pageheap *h, unsigned int npages)
+{
+	char *addr = pageheap_alloc(h, npages, 1, NULL);
 	struct window *w;
 	struct slab *s;
 	uint32_t index;
@@ -23,33 +34,54 @@ struct slab *slab_create(struct pageheap *heap, unsigned int arena, unsigned int
 		pageheap_free(addr, npages);
 		return NULL;
 	}
-	s = (struct slab *)w->slabs.base + index;
+	s = record_at(w, index);
 	atomic_store_explicit(&s->listed, 0, memory_order_relaxed);
 	__atomic_store_n(&s->page, (uint32_t)window_page(w, addr), __ATOMIC_RELAXED);
-	s->nslots = (unsigned int)(npages * PAGE_SIZE / sizeclasses[class].size) & 0xfff;
-	s->nfree = s->nslots;
-	s->arena = (uint16_t)arena;
-	s->class = (uint8_t)class;
 	s->window = (uint8_t)(w - ash_windows);
 	s->npages = npages & 0xf;
-	memset(&s->free, 0, sizeof(s->free));
-	bits_set_range(&s->free, 0, s->nslots);
 	for (unsigned int i = 0; i < npages; i++)
 		window_set_span(w, s->page + i, index);
-	memset(window_classes(w) + s->page, (int)class, npages);
 	return s;
 }
 
+struct slab *slab_create(struct pageheap *heap, unsigned int arena, unsigned int class,
+			 unsigned int npages)
+{
+	struct slab *s = take_kept(heap, npages);
+	bool as_it_is = s && s->class == class;
+
+	if (!s)
+		s = take_new(heap, npages);
+	if (!s)
+		return NULL;
+	s->arena = (uint16_t)arena;
+	if (!as_it_is) {
+		s->nslots = (unsigned int)(npages * PAGE_SIZE / sizeclasses[class].size) & 0xfff;
+		s->nfree = s->nslots;
+		s->class = (uint8_t)class;
+		memset(&s->free, 0, sizeof(s->free));
+		bits_set_range(&s->free, 0, s->nslots);
+	}
+	memset(window_classes(&ash_windows[s->window]) + s->page, (int)class, npages);
+	return s;
+}
+
+/* Pages that are hollow would be so no longer: of those the extent has to know that they are free. */
 void slab_destroy(struct slab *s)
 {
 	struct window *w = &ash_windows[s->window];
-	char *addr = slab_addr(s);
-	unsigned int npages = s->npages;
+	struct pageheap *h = ash_pageheaps[w->heap];
+	bool kept;
 
 	DEBUG_ASSERT(s->nfree == s->nslots);
-	memset(window_classes(w) + s->page, CLASS_NONE, npages);
-	record_put(w, (uint32_t)(s - (struct slab *)w->slabs.base));
-	pageheap_free(addr, npages);
+	memset(window_classes(w) + s->page, CLASS_NONE, s->npages);
+	lock_take(&h->lock);
+	kept = !slab_idle(s) && kept_push_slab(h, s);
+	if (!kept)
+		extent_unuse_run(h, w, s->page, s->npages);
+	lock_drop(&h->lock);
+	if (!kept)
+		record_put(w, record_index(s));
 }
 
 /* From *@slot on, on page @page alone. 0: it is the tail, without a slot. */
@@ -92,8 +124,11 @@ static inline unsigned int take(struct slab *s, void **out, unsigned int n)
 {
 	size_t size = sizeclasses[s->class].size;
 	char *base = slab_addr(s);
-	unsigned int left = n;
+	unsigned int left;
 
+	/* No more than there are, so that the words behind the last one are not looked at. */
+	n = min(n, (unsigned int)s->nfree);
+	left = n;
 	for (unsigned int i = 0; i < BITS_WORDS && left; i++) {
 		uint64_t w = s->free.w[i];
 

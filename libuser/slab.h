@@ -6,34 +6,14 @@
  *	nfree == popcount(free)
  *	nfree == 0		the slab is full and in no list
  *	0 < nfree < nslots	in its bin's list for that fullness
- *	nfree == nslots		does not last: its pages are free memory at once
+ *	nfree == nslots		does not last: its pages are free memory at once, or kept as they are (kept.h)
  */
 #ifndef ASHLAR_SLAB_H
 #define ASHLAR_SLAB_H
 
 #include "pageheap.h"
+#include "record.h"
 #include "sizeclass.h"
-
-struct slab {
-	struct bits free;	/* 1 = free; guarded by the bin's lock */
-	struct slab *next, *prev;	/* the bin's list; guarded by the bin's lock */
-	uint32_t page;		/* first page in its window; constant */
-	/*
-	 * In which of its bin's lists it is, 1 to BIN_LISTS, and then class and arena, all 0 if in none: one
-	 * word, because hollow.c looks for a slab's bin without a lock. And the pages that
-	 * are idle, see there. Guarded by the bin's lock.
-	 *
-	 *	list | class << 3 | arena << 9 | idle << 24
-	 */
-	_Atomic uint32_t listed;
-	uint16_t nfree;		/* guarded by the bin's lock */
-	uint16_t nslots : 12, npages : 4;	/* constant, as all below */
-	uint16_t arena;		/* index of the owner */
-	uint8_t class;
-	uint8_t window;
-};
-
-#define SLAB_PAGES_MAX		8u
 
 #define SLAB_LIST(listed)	((listed) & 7)
 #define SLAB_CLASS(listed)	((listed) >> 3 & 63)
@@ -78,7 +58,7 @@ void slab_destroy(struct slab *s);
 /* The slab that owns the small block @p of window @w. */
 static inline struct slab *slab_of(const struct window *w, const void *p)
 {
-	return (struct slab *)w->slabs.base + window_spans(w)[window_page(w, p)];
+	return record_at(w, window_spans(w)[window_page(w, p)]);
 }
 
 static inline char *slab_addr(const struct slab *s)

@@ -85,10 +85,13 @@ struct extent {
 	bool in_free, in_idle;	/* its bits in the window's maps */
 };
 
-/* A slab's record: its fields are slab.h's, its room is set aside here. */
+#define SLAB_PAGES_MAX		8u
+
+/* A slab's record: its fields are record.h's, its room is set aside here. */
 struct slab;
 #define SLAB_RECORD_BYTES	96
 #define RECORD_GROUP		128u	/* 128 * SLAB_RECORD_BYTES == 3 * PAGE_SIZE, see record.h */
+#define RECORD_SPARES		8u
 
 struct window {
 	char *base;		/* constant */
@@ -107,7 +110,7 @@ struct window {
 	_Atomic uint32_t ngroups;	/* groups ever used */
 	uint32_t nroom;			/* bits set in room */
 	uint32_t room_low;		/* no word of room below this one has a bit set */
-	uint32_t spare;			/* 1 + an empty group that was not given back; 0: none */
+	uint32_t spare[RECORD_SPARES];	/* each 1 + an empty group that was not given back; 0: none */
 };
 
 extern struct window ash_windows[WINDOWS_MAX];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "consistent.h"
 
+#include "kept.h"
 #include "window.h"
 
 bool slab_consistent(const struct slab *s)
@@ -33,12 +34,33 @@ static bool extent_consistent(struct window *w, struct extent *e)
 	       (e->state == EXTENT_LIVE || (!used && !dirty));
 }
 
+/* Slabs that are kept: empty, in no list, of no class, and their pages in use. */
+static bool kept_consistent(struct pageheap *h)
+{
+	size_t pages = 0;
+	bool ok = true;
+
+	for (unsigned int n = 1; n <= SLAB_PAGES_MAX; n++) {
+		for (const struct slab *s = h->kept_slabs[n]; s; s = s->next) {
+			const struct window *w = &ash_windows[s->window];
+
+			pages += n;
+			ok &= s->npages == n && s->nfree == s->nslots && !slab_listed(s);
+			for (size_t at = s->page; at < s->page + n; at++)
+				ok &= window_classes(w)[at] == CLASS_NONE && record_at(w, window_spans(w)[at]) == s &&
+				      bits_get(&window_extent(w, at / EXTENT_PAGES)->used, at % EXTENT_PAGES);
+		}
+	}
+	return ok && pages == h->kept_slab_pages && pages <= KEPT_SLAB_PAGES && pages <= h->kept_pages;
+}
+
 bool pageheap_consistent(struct pageheap *h)
 {
 	size_t active = 0, dirty = 0, untouched = 0, stuck = 0, apart = 0, huge = 0, small = 0, held = 0, hollow = 0;
-	bool ok = true;
+	bool ok;
 
 	lock_take(&h->lock);
+	ok = kept_consistent(h);
 	for (unsigned int i = 0; i < h->nwindows; i++) {
 		for (size_t k = 0; k < h->windows[i]->grown >> EXTENT_SHIFT; k++) {
 			struct extent *e = window_extent(h->windows[i], k);

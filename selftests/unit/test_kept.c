@@ -139,6 +139,113 @@ Test(kept, not_without_decay)
 	cr_assert_eq(heap->kept_pages, 0);
 }
 
+/* --- slabs that became empty ------------------------------------------------------------------ */
+
+static struct slab *take_slab(unsigned int class, unsigned int npages)
+{
+	struct slab *s = slab_create(heap, 0, class, npages);
+
+	cr_assert(s && s->nfree == s->nslots && s->npages == npages && s->class == class && slab_consistent(s));
+	cr_assert_eq(s->nslots, npages * PAGE_SIZE / sizeclasses[class].size);
+	for (unsigned int i = 0; i < npages; i++) {
+		const char *p = slab_addr(s) + i * PAGE_SIZE;
+
+		cr_assert_eq(window_classes(window_of(p))[window_page(window_of(p), p)], class);
+		cr_assert_eq(slab_of(window_of(p), p), s);
+	}
+	return s;
+}
+
+Test(kept, a_slab_serves_any_class_of_its_length)
+{
+	struct slab *a = take_slab(5, 2), *b = take_slab(26, 1);
+	struct pageheap_stats before = stats(), after;
+	const char *p = slab_addr(a);
+
+	slab_destroy(a);
+	cr_assert_eq(window_classes(heap->windows[0])[window_page(heap->windows[0], p)], CLASS_NONE);
+	slab_destroy(b);
+	after = stats();
+	cr_assert_eq(heap->kept_pages, 3);
+	cr_assert_eq(before.active - after.active, 3);
+	cr_assert_eq(after.dirty - before.dirty, 3);
+	cr_assert_eq(take_slab(13, 1), b);
+	cr_assert_eq(take_slab(31, 2), a);
+	cr_assert_eq(heap->kept_pages, 0);
+}
+
+/* Pages that the process does not have yet are taken when none are kept. */
+Test(kept, slabs_are_joined_before_more_memory_is_used)
+{
+	enum { N = 300 };
+	struct slab *s[N];
+	char *p, *end = NULL;
+
+	fake_start("source:anon,thp:never,dirty_decay_ms:-1");
+	heap = thread_cache()->arena->heap;
+	for (int i = 0; i < N; i++) {
+		s[i] = take_slab(21, 1);
+		end = max(end, slab_addr(s[i]) + PAGE_SIZE);
+	}
+	for (int i = 0; i < N; i++)
+		slab_destroy(s[i]);
+	cr_assert_eq(heap->kept_slab_pages, N);
+	for (int i = 0; i < N / 4 - 1; i++) {
+		size_t kept = heap->kept_slab_pages;
+
+		p = pageheap_alloc(heap, 4, 1, NULL);
+		cr_assert(p && p < end, "%d: %p of %p", i, p, end);
+		/* As many as it takes, and not all at once. */
+		cr_assert_geq(heap->kept_slab_pages + KEPT_JOIN, kept);
+		stats();
+	}
+}
+
+Test(kept, slabs_up_to_a_bound_those_in_demand)
+{
+	static struct slab *s[KEPT_SLAB_PAGES + 10], *two[100];
+
+	for (size_t i = 0; i < ARRAY_SIZE(s); i++)
+		s[i] = take_slab(26, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(two); i++)
+		two[i] = take_slab(31, 2);
+	for (size_t i = 0; i < ARRAY_SIZE(s); i++)
+		slab_destroy(s[i]);
+	cr_assert_eq(heap->kept_slab_pages, KEPT_SLAB_PAGES);
+	for (size_t i = 0; i < ARRAY_SIZE(two); i++)
+		slab_destroy(two[i]);
+	stats();
+	cr_assert_eq(heap->kept_slab_pages, KEPT_SLAB_PAGES);
+	for (size_t i = ARRAY_SIZE(two); i-- > 0;)
+		cr_assert_eq(take_slab(36, 2), two[i]);
+	/* Large spans have their own bound. */
+	cr_assert_eq(heap->kept_most, heap->stats.active / 4 + KEPT_PAGES + heap->kept_slab_pages);
+}
+
+Test(kept, no_slab_without_decay)
+{
+	struct slab *a = take_slab(5, 2), *b = take_slab(5, 2);
+
+	slab_destroy(a);
+	pageheap_set_decay(heap, 0);
+	slab_destroy(b);
+	cr_assert_eq(heap->kept_slab_pages, 2);
+	cr_assert_eq(take_slab(5, 2), a);
+	slab_destroy(a);
+	cr_assert_eq(heap->kept_pages, 0);
+	stats();
+}
+
+Test(kept, no_slab_with_an_idle_page)
+{
+	struct slab *s = take_slab(31, 2);
+
+	slab_set_idle(s, 2);
+	slab_destroy(s);
+	cr_assert_eq(heap->kept_pages, 0);
+	cr_assert_eq(slab_idle(take_slab(31, 2)), 0);
+}
+
 /* --- the rest of a new extent, for the class that opens one after the other ----------------- */
 
 static char *take_fresh(size_t size)

@@ -8,6 +8,7 @@
 
 #define GROUP_PAGES	(RECORD_GROUP * SLAB_RECORD_BYTES / PAGE_SIZE)
 #define MANY		(20 * (RECORD_GROUP - 1))
+#define STAY		(RECORD_SPARES + 2)	/* the first, which is used, the last, and the spares */
 
 static struct window *w;
 
@@ -19,7 +20,7 @@ static void start(void)
 
 TestSuite(record, .init = start);
 
-static char *record_at(uint32_t index)
+static char *record_bytes(uint32_t index)
 {
 	return w->slabs.base + (size_t)index * SLAB_RECORD_BYTES;
 }
@@ -31,7 +32,7 @@ static uint32_t take(void)
 
 	cr_assert_neq(index, RECORD_NONE);
 	cr_assert(record_readable(w, index));
-	memset(record_at(index), 0x5a, SLAB_RECORD_BYTES);
+	memset(record_bytes(index), 0x5a, SLAB_RECORD_BYTES);
 	return index;
 }
 
@@ -87,9 +88,9 @@ Test(record, a_heap_that_shrank_gives_them_back)
 	cr_assert_eq(resident(), 20 * GROUP_PAGES);
 	for (unsigned int i = 1; i < MANY; i++)
 		record_put(w, at[i]);
-	/* The first, which is used, the spare and the last; of the others at most a group's own place was looked at. */
-	cr_assert_leq(resident(), 3 * GROUP_PAGES + 17);
-	cr_assert_eq(most - meta_bytes(), 17 * GROUP_PAGES * PAGE_SIZE);
+	/* Of the others at most a group's own place was looked at. */
+	cr_assert_leq(resident(), STAY * GROUP_PAGES + 20 - STAY);
+	cr_assert_eq(most - meta_bytes(), (20 - STAY) * GROUP_PAGES * PAGE_SIZE);
 	/* They come again, and their memory counts again. */
 	for (unsigned int i = 1; i < MANY; i++)
 		take();
@@ -115,8 +116,26 @@ Test(record, a_group_that_empties_and_fills_stays)
 		cr_assert_eq(index / RECORD_GROUP, 1);
 		record_put(w, index);
 		cr_assert_eq(meta_bytes(), before);
-		cr_assert_eq(w->spare, 2);
+		cr_assert_eq(w->spare[0], 2);
 	}
+}
+
+/* Those that the next records come from. */
+Test(record, the_lowest_groups_are_spares)
+{
+	uint32_t at[MANY];
+	bool spare[20] = { false };
+
+	for (unsigned int i = 0; i < MANY; i++)
+		at[i] = take();
+	for (unsigned int i = 0; i < MANY; i++)
+		record_put(w, at[MANY - 1 - i]);
+	for (unsigned int i = 0; i < RECORD_SPARES; i++) {
+		cr_assert(w->spare[i] && w->spare[i] <= RECORD_SPARES);
+		spare[w->spare[i]] = true;
+	}
+	for (unsigned int g = 1; g <= RECORD_SPARES; g++)
+		cr_assert(spare[g]);
 }
 
 /* Against a model: a bit for each record. */
@@ -142,14 +161,14 @@ Test(record, random_use)
 			unsigned int k = (unsigned int)(fake_random() % n);
 
 			used[live[k]] = 0;
-			cr_assert_eq(record_at(live[k])[SLAB_RECORD_BYTES - 1], 0x5a);
+			cr_assert_eq(record_bytes(live[k])[SLAB_RECORD_BYTES - 1], 0x5a);
 			record_put(w, live[k]);
 			live[k] = live[--n];
 		}
 	}
 	for (unsigned int i = 0; i < n; i++)
-		cr_assert_eq(record_at(live[i])[0], 0x5a);
+		cr_assert_eq(record_bytes(live[i])[0], 0x5a);
 	while (n)
 		record_put(w, live[--n]);
-	cr_assert_leq(resident(), 2 * GROUP_PAGES + w->ngroups);
+	cr_assert_leq(resident(), (RECORD_SPARES + 1) * GROUP_PAGES + w->ngroups);
 }
