@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "kept.h"
-
 /*
  * A depot's bound: of one bin, and of an arena's bins together. The latter is 1/16
  * of a small heap, 1/32 of a large one, and a megabyte in between, where each arena counts
@@ -48,12 +46,12 @@ static size_t slabs_made(const struct bin *b)
 	return atomic_load_explicit(&b->slabs_made, memory_order_relaxed);
 }
 
-/* In no list yet. */
-static struct slab *bin_new_slab(struct arena *a, struct bin *b, unsigned int class)
+/* In no list yet. @kept: only one that is there. */
+static struct slab *bin_new_slab(struct arena *a, struct bin *b, unsigned int class, bool kept)
 {
 	const struct sizeclass *sc = &sizeclasses[class];
 	unsigned int pages = b->nslabs < SMALL_SLABS ? sc->pages_min : sc->pages_max;
-	struct slab *s = slab_create(a->heap, a->index, class, pages);
+	struct slab *s = (kept ? slab_create_kept : slab_create)(a->heap, a->index, class, pages);
 
 	if (!s)
 		return NULL;
@@ -202,15 +200,12 @@ static unsigned int take_slots(struct bin *b, void **top, unsigned int n)
 static unsigned int take_new_slots(struct arena *a, struct bin *b, unsigned int class, void **top, unsigned int n)
 {
 	unsigned int got = 0;
+	struct slab *s;
 
-	do {
-		struct slab *s = bin_new_slab(a, b, class);
-
-		if (!s)
-			break;
+	while (got < n && (s = bin_new_slab(a, b, class, got))) {
 		got += slab_take(s, top - got, n - got);
 		bin_relink(b, s);
-	} while (got < n && kept_slab(a->heap, sizeclasses[class].pages_max));
+	}
 	b->out += got;
 	b->taken += got;
 	return got;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "extent.h"
 
+#include "os.h"
+
+struct pageheap *ash_pageheaps[OS_MAX_NODES];
+unsigned int ash_npageheaps;
 _Atomic size_t extents_with_memory;
 
 /* --- buckets of extents in use ---------------------------------------------------- */
@@ -113,7 +117,7 @@ static void settle_dirty(struct pageheap *h, struct extent *e)
 		if (unlikely((dirty && !goes) || e->stuck))
 			settle_stuck(h, e, dirty && !goes);
 	}
-	atomic_store_explicit(&h->purgeable_seen, purgeable_by_force(h), memory_order_relaxed);
+	extent_purgeable(h);
 }
 
 /* --- extents that were punched, torn or outgrown, and are nearly full ---------------------------- */
@@ -301,8 +305,10 @@ RARE void extent_gone(struct pageheap *h, struct extent *e)
 
 void extent_active(struct pageheap *h)
 {
-	h->kept_most = h->decay.ms ? h->stats.active / 4 + KEPT_PAGES + h->kept_slab_pages : 0;
-	atomic_store_explicit(&h->active_seen, h->stats.active, memory_order_relaxed);
+	size_t active = h->stats.active - h->kept_slab_pages;
+
+	h->kept_most = h->decay.ms ? active / 4 + KEPT_PAGES + h->kept_slab_pages : 0;
+	atomic_store_explicit(&h->active_seen, active, memory_order_relaxed);
 }
 
 /* How many of these pages were dirty; they no longer are. */

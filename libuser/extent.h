@@ -77,24 +77,28 @@ struct pageheap {
 	_Atomic size_t large_made[NLARGE], large_gone[NLARGE];
 	size_t used_most;		/* pages used at once, without kept ones, since a caller looked last */
 	size_t breath;			/* pages, see purge.c */
-	_Atomic size_t active_seen;	/* stats.active, for those without the lock */
-	_Atomic size_t purgeable_seen;	/* purgeable_by_force() of this heap, likewise, when an extent was settled last */
+	_Atomic size_t active_seen;	/* stats.active - kept_slab_pages, for those without the lock */
+	_Atomic size_t purgeable_seen;	/* purgeable_by_force() + kept_dirty(), likewise: see extent_purgeable() */
 	uint32_t kept[KEPT_LISTS];	/* lists of kept spans: see kept.h */
 	_Atomic(struct slab *) kept_slabs[SLAB_PAGES_MAX + 1];	/* of so many pages each; whether there is one is read without the lock */
 	size_t kept_pages, kept_most;
 	size_t kept_slab_pages;		/* of kept_pages */
+	size_t kept_extents;		/* in which they lie */
+	struct slab *joined;		/* records of slabs that were joined, to be put without the lock: see kept.h */
 	/* Pages of the home window set aside for blocks of one large class, of those kept: see kept.h. */
 	uint32_t fresh_class, fresh_page, fresh_left;
 	uint32_t opener;		/* large class whose block opened the last extent */
 	struct limit_try *limit_try;	/* of the allocation under way: see limit.h */
 	size_t limit_noted;		/* pages of this heap in ash_limit.total */
-	size_t limit_spare;		/* the same in ash_limit.spare: purgeable_by_force() + kept_dirty() then */
 	unsigned int nsmall;		/* extents with memory that are small */
 	bool large;			/* the process has passed LARGE_EXTENTS, and been asked about huge pages */
 	size_t nfree, nidle;		/* bits set in the windows' free maps, and in their idle maps */
 	struct bits nonempty;		/* bit set <=> bucket not empty */
 	struct extent *bucket[EXTENT_PAGES];	/* by longest free run; 0 unused */
 };
+
+extern struct pageheap *ash_pageheaps[];
+extern unsigned int ash_npageheaps;	/* constant after init */
 
 /* From this much memory of all heaps on, huge pages are speed; before, likelier waste. */
 #define LARGE_EXTENTS	32u
@@ -118,6 +122,12 @@ static inline size_t purgeable_by_force(const struct pageheap *h)
 static inline size_t kept_dirty(const struct pageheap *h)
 {
 	return h->kept_pages - h->fresh_left;
+}
+
+/* As of now; of large spans that are kept or taken since, the next settled extent tells. */
+static inline void extent_purgeable(struct pageheap *h)
+{
+	atomic_store_explicit(&h->purgeable_seen, purgeable_by_force(h) + kept_dirty(h), memory_order_relaxed);
 }
 
 static inline uint64_t *extent_free_map(struct window *w)

@@ -21,43 +21,123 @@ static void fresh_join(struct pageheap *h)
 	h->kept_pages -= n;
 }
 
-/* Join slabs of other lengths than @but until at most @most pages of slabs are kept, or no others are. */
+/* --- slabs ------------------------------------------------------------------------------------ */
+
+static void set_head(struct pageheap *h, unsigned int npages, struct slab *s)
+{
+	atomic_store_explicit(&h->kept_slabs[npages], s, memory_order_relaxed);
+}
+
+static struct slab *head_of(struct pageheap *h, unsigned int npages)
+{
+	return atomic_load_explicit(&h->kept_slabs[npages], memory_order_relaxed);
+}
+
+static struct extent *extent_of(const struct slab *s)
+{
+	return window_extent(&ash_windows[s->window], s->page / EXTENT_PAGES);
+}
+
+/* @by more or, wrapped around, fewer pages of slabs are kept, in @e. */
+static void count(struct pageheap *h, struct extent *e, size_t by)
+{
+	h->kept_extents -= e->nkept > 0;
+	e->nkept = (uint16_t)(e->nkept + by);
+	h->kept_extents += e->nkept > 0;
+	h->kept_pages += by;
+	h->kept_slab_pages += by;
+	extent_active(h);
+	extent_purgeable(h);
+}
+
+static struct slab *pop(struct pageheap *h, unsigned int npages)
+{
+	struct slab *s = head_of(h, npages);
+
+	if (s) {
+		set_head(h, npages, s->next);
+		count(h, extent_of(s), -(size_t)npages);
+	}
+	return s;
+}
+
+void kept_join_slab(struct pageheap *h, struct slab *s)
+{
+	extent_unuse_run(h, &ash_windows[s->window], s->page, s->npages);
+	s->next = h->joined;
+	h->joined = s;
+}
+
+/* Slabs of other lengths than @but, until at most @most pages of slabs are kept, or no others are. */
 static void join_slabs(struct pageheap *h, unsigned int but, size_t most)
 {
 	for (unsigned int n = SLAB_PAGES_MAX; n && h->kept_slab_pages > most;) {
-		struct slab *s = n == but ? NULL : kept_pop_slab(h, n);
-		struct window *w;
+		struct slab *s = n == but ? NULL : pop(h, n);
 
-		if (!s) {
+		if (s)
+			kept_join_slab(h, s);
+		else
 			n--;
-			continue;
-		}
-		w = &ash_windows[s->window];
-		extent_unuse_run(h, w, s->page, n);
-		record_put(w, record_index(s));
 	}
-}
-
-bool kept_push_slab(struct pageheap *h, struct slab *s)
-{
-	unsigned int n = s->npages;
-
-	if (h->kept_slab_pages + n > KEPT_SLAB_PAGES)
-		join_slabs(h, n, KEPT_SLAB_PAGES - n);
-	if (!h->kept_most || h->kept_slab_pages + n > KEPT_SLAB_PAGES)
-		return false;
-	s->next = atomic_load_explicit(&h->kept_slabs[n], memory_order_relaxed);
-	kept_set_slab(h, n, s);
-	h->kept_pages += n;
-	h->kept_slab_pages += n;
-	extent_active(h);
-	return true;
 }
 
 void kept_join_slabs(struct pageheap *h, size_t pages)
 {
 	join_slabs(h, 0, h->kept_slab_pages - min(h->kept_slab_pages, pages));
 }
+
+static bool is_lonely(const struct pageheap *h, const struct slab *s)
+{
+	return h->kept_extents > KEPT_FEW && extent_of(s)->nused < KEPT_LEAST;
+}
+
+struct slab *kept_pop_slab(struct pageheap *h, unsigned int npages)
+{
+	struct slab *s = pop(h, npages);
+
+	if (!s || likely(!is_lonely(h, s)))
+		return s;
+	kept_join_slab(h, s);
+	return NULL;
+}
+
+void kept_push_slab(struct pageheap *h, struct slab *s)
+{
+	unsigned int n = s->npages;
+
+	if (h->kept_slab_pages + n > KEPT_SLAB_PAGES)
+		join_slabs(h, n, KEPT_SLAB_PAGES - n);
+	if (!h->kept_most || h->kept_slab_pages + n > KEPT_SLAB_PAGES || is_lonely(h, s)) {
+		kept_join_slab(h, s);
+		return;
+	}
+	s->next = head_of(h, n);
+	set_head(h, n, s);
+	count(h, extent_of(s), n);
+}
+
+struct slab *kept_joined(struct pageheap *h, size_t most)
+{
+	struct slab *first = h->joined, **end = &h->joined;
+
+	for (; *end && most; most--)
+		end = &(*end)->next;
+	h->joined = *end;
+	*end = NULL;
+	return first;
+}
+
+void kept_put(struct slab *joined)
+{
+	while (joined) {
+		struct slab *s = joined;
+
+		joined = s->next;
+		record_put(&ash_windows[s->window], record_index(s));
+	}
+}
+
+/* --- all -------------------------------------------------------------------------------------- */
 
 bool kept_flush(struct pageheap *h)
 {

@@ -15,12 +15,13 @@
  * block for two words changed, and as zero as the first.
  *
  * And slabs that became empty, with their records, for the next of as many pages, whatever its class. They are
- * joined as well before a page that is not dirty is taken for another.
+ * joined as well before a page that is not dirty is taken for another. Where they are in many extents, those of
+ * the emptier ones are joined on their way: what is made next lies with what is there, and extents become free.
  *
  *	kept_pages == sum over kept spans of their pages + fresh_left + kept_slab_pages
- *	           <= kept_most == active / 4 + 256 + kept_slab_pages when the last span was kept,
- *			kept ones being active
- *	kept_slab_pages == sum over kept slabs of their pages <= KEPT_SLAB_PAGES
+ *	           <= kept_most == (active - kept_slab_pages) / 4 + 256 + kept_slab_pages when the last
+ *			span was kept, kept spans being active
+ *	kept_slab_pages == sum over kept slabs of their pages == sum over extents of nkept <= KEPT_SLAB_PAGES
  *
  * Every function here is called under the heap's lock.
  */
@@ -100,36 +101,34 @@ static inline size_t fresh_pop(struct pageheap *h, size_t class)
 #define KEPT_SLAB_PAGES	((size_t)2048)
 #define KEPT_JOIN	((size_t)64)
 
+/* Where slabs are kept in more than so many extents, they are in those of which so many pages are used. */
+#define KEPT_FEW	4u
+#define KEPT_LEAST	(EXTENT_PAGES / 4)
+
 /* Is there a slab of @npages? A guess without the lock. */
 static inline bool kept_slab(struct pageheap *h, unsigned int npages)
 {
 	return atomic_load_explicit(&h->kept_slabs[npages], memory_order_relaxed);
 }
 
-static inline void kept_set_slab(struct pageheap *h, unsigned int npages, struct slab *s)
-{
-	atomic_store_explicit(&h->kept_slabs[npages], s, memory_order_relaxed);
-}
+/* A slab of @npages, all of whose slots are free; NULL if none is kept, or not where slabs are. */
+struct slab *kept_pop_slab(struct pageheap *h, unsigned int npages);
 
-/* A slab of @npages, all of whose slots are free; NULL if none is kept. */
-static inline struct slab *kept_pop_slab(struct pageheap *h, unsigned int npages)
-{
-	struct slab *s = atomic_load_explicit(&h->kept_slabs[npages], memory_order_relaxed);
-
-	if (!s)
-		return NULL;
-	kept_set_slab(h, npages, s->next);
-	h->kept_pages -= npages;
-	h->kept_slab_pages -= npages;
-	extent_active(h);
-	return s;
-}
-
-/* Keep @s, which is empty and in no list; false: pages and record have to go. */
-bool kept_push_slab(struct pageheap *h, struct slab *s);
+/* Keep @s, which is empty and in no list; or join it to its neighbours. */
+void kept_push_slab(struct pageheap *h, struct slab *s);
 
 /* Join slabs of @pages pages and a few more, or as many as are kept. */
 void kept_join_slabs(struct pageheap *h, size_t pages);
+
+/* The pages of @s, which is empty and in no list, are free; its record is in h->joined. */
+void kept_join_slab(struct pageheap *h, struct slab *s);
+
+/*
+ * Up to @most of the records that are to be put, chained: a group of them may be a system call, and is
+ * nothing to have the heap's lock for. Who joined them, or comes next, puts them when he has let go of it.
+ */
+struct slab *kept_joined(struct pageheap *h, size_t most);
+void kept_put(struct slab *joined);
 
 /* Join all that is kept; true if there was any. */
 bool kept_flush(struct pageheap *h);

@@ -74,19 +74,24 @@ RARE size_t limit_size(void)
 	return total() << PAGE_SHIFT;
 }
 
-/* Sums wrap around: a heap that shrank adds the difference all the same. */
-static void note(_Atomic size_t *sum, size_t *noted, size_t now)
-{
-	atomic_fetch_add_explicit(sum, now - *noted, memory_order_relaxed);
-	*noted = now;
-}
-
 void limit_note(struct pageheap *h)
 {
 	const struct pageheap_stats *s = &h->stats;
+	size_t now = s->active + s->dirty + s->muzzy + s->untouched;
 
-	note(&ash_limit.total, &h->limit_noted, s->active + s->dirty + s->muzzy + s->untouched);
-	note(&ash_limit.spare, &h->limit_spare, purgeable_by_force(h) + kept_dirty(h));
+	/* Sums wrap around: a heap that shrank adds the difference all the same. */
+	atomic_fetch_add_explicit(&ash_limit.total, now - h->limit_noted, memory_order_relaxed);
+	h->limit_noted = now;
+}
+
+/* Pages that can go, of all nodes: a thread that freed much may have been moved to another since. */
+static size_t spare(void)
+{
+	size_t pages = 0;
+
+	for (unsigned int i = 0; i < ash_npageheaps; i++)
+		pages += load(&ash_pageheaps[i]->purgeable_seen);
+	return pages;
 }
 
 RARE bool limit_grants_slow(struct pageheap *h, size_t pages)
@@ -99,7 +104,7 @@ RARE bool limit_grants_slow(struct pageheap *h, size_t pages)
 	limit_note(h);
 	then = total() + pages;
 	try->soft = then > load(&ash_limit.soft) && !try->n &&
-		    load(&ash_limit.spare) >= LIMIT_WORTH;
+		    spare() >= LIMIT_WORTH;
 	try->hard = then > load(&ash_limit.hard);
 	if (try->soft || try->hard)
 		return false;

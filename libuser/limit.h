@@ -31,7 +31,6 @@ struct limit {
 	_Atomic size_t soft, hard;	/* pages; SIZE_MAX: none */
 	_Atomic size_t dirty;		/* pages that a heap may keep dirty; SIZE_MAX: none */
 	_Atomic size_t total;		/* pages, records not included: sum of all heaps' limit_noted */
-	_Atomic size_t spare;		/* pages of those that can go: sum of all heaps' limit_spare */
 	_Atomic size_t refused;		/* allocations that the hard limit refused, since start */
 	_Atomic size_t relieved;	/* purges for a limit's sake, since start */
 	_Atomic uint64_t pressed_until;	/* ms: until then decay keeps nothing */

@@ -11,9 +11,6 @@
 #include "sizeclass.h"
 #include "supply.h"
 
-struct pageheap *ash_pageheaps[OS_MAX_NODES];
-unsigned int ash_npageheaps;
-
 /* Smaller blocks than so many pages are many in an extent: none are set aside for them. */
 #define FRESH_LEAST	(EXTENT_PAGES / 4)
 

@@ -16,9 +16,6 @@
 /* More than this costs too many extents left out. */
 #define PAGEHEAP_ALIGN_MAX	(64 * GB)
 
-extern struct pageheap *ash_pageheaps[];
-extern unsigned int ash_npageheaps;	/* constant after init */
-
 /* One heap per allowed node; windows open on first use. False: no memory at all. */
 bool pageheaps_init(void);
 

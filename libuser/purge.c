@@ -240,11 +240,17 @@ static bool begin(struct pageheap *h, bool wait)
 	return true;
 }
 
-static void end(struct pageheap *h)
+/* Records that a caller of malloc puts: each may be the last of its group, and that a system call. */
+#define PUT_BATCH	64u
+
+static void end(struct pageheap *h, bool bounded)
 {
+	struct slab *joined = kept_joined(h, bounded ? PUT_BATCH : SIZE_MAX);
+
 	limit_note(h);
 	lock_drop(&h->lock);
 	lock_drop(&h->purge_lock);
+	kept_put(joined);
 }
 
 RARE void purge_hollow(struct pageheap *h, struct extent *e, struct purge_hollow *try)
@@ -266,7 +272,7 @@ RARE void purge_hollow(struct pageheap *h, struct extent *e, struct purge_hollow
 		try->gone = bits_count(&b.hollow);
 	decay_gone(&h->decay, dirty - min(dirty, purgeable(h)));
 	decay_gone(&h->muzzy, muzzy - min(muzzy, h->stats.muzzy));
-	end(h);
+	end(h, !try->by_force);
 }
 
 /*
@@ -371,10 +377,14 @@ size_t purge_heap_rest(struct pageheap *h, uint64_t now, enum purge_scope scope,
 			aim = MAKE_MUZZY;
 	}
 	/* Kept spans are what is used again first: they go last where time alone is the reason. */
-	if (limit == keep && limit != SIZE_MAX && limit >= kept_dirty(h))
+	if (limit == keep && limit != SIZE_MAX && limit >= kept_dirty(h)) {
+		/* But slabs may be all that is in many an extent, which would be torn for the rest of its pages. */
+		if (dirty > limit && !h->nidle)
+			kept_join_slabs(h, KEPT_SLAB_PAGES);
 		limit -= kept_dirty(h);
-	else if (dirty > limit)
+	} else if (dirty > limit) {
 		kept_flush(h);
+	}
 	lazy = h->stats.muzzy;
 	able = !bound || !purge_is_spent(h, bound);
 	total = purge_down(h, limit, aim, bound, limit != keep);
@@ -399,7 +409,7 @@ size_t purge_heap_rest(struct pageheap *h, uint64_t now, enum purge_scope scope,
 	mend_look(h);
 	if (unlikely(h->mend_head) && scope != PURGE_ALL)
 		mend_extents(h, scope == PURGE_DECAY_BATCH ? 1 : MEND_BATCH);
-	end(h);
+	end(h, scope == PURGE_DECAY_BATCH);
 	return total;
 }
 

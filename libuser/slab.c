@@ -5,16 +5,21 @@
 
 #include "kept.h"
 
+/* Records that slab_create() and slab_destroy() put, beside their own: see kept_joined(). */
+#define PUT_MOST	8u
+
 /* One that was kept when it was empty, its record as it was then; NULL: none of @npages is. */
 static struct slab *take_kept(struct pageheap *h, unsigned int npages)
 {
-	struct slab *s;
+	struct slab *s, *joined;
 
 	if (!kept_slab(h, npages))
 		return NULL;
 	lock_take(&h->lock);
 	s = kept_pop_slab(h, npages);
+	joined = kept_joined(h, PUT_MOST);
 	lock_drop(&h->lock);
+	kept_put(joined);
 	return s;
 }
 
@@ -44,44 +49,57 @@ static struct slab *take_new(struct pageheap *h, unsigned int npages)
 	return s;
 }
 
-struct slab *slab_create(struct pageheap *heap, unsigned int arena, unsigned int class,
-			 unsigned int npages)
+/* Of class and arena from now on, with all slots free: one that was kept has them so. */
+static struct slab *set_up(struct slab *s, unsigned int arena, unsigned int class, bool as_it_is)
 {
-	struct slab *s = take_kept(heap, npages);
-	bool as_it_is = s && s->class == class;
-
-	if (!s)
-		s = take_new(heap, npages);
-	if (!s)
-		return NULL;
 	s->arena = (uint16_t)arena;
-	if (!as_it_is) {
-		s->nslots = (unsigned int)(npages * PAGE_SIZE / sizeclasses[class].size) & 0xfff;
+	if (!as_it_is || s->class != class) {
+		s->nslots = (unsigned int)(s->npages * PAGE_SIZE / sizeclasses[class].size) & 0xfff;
 		s->nfree = s->nslots;
 		s->class = (uint8_t)class;
 		memset(&s->free, 0, sizeof(s->free));
 		bits_set_range(&s->free, 0, s->nslots);
 	}
-	memset(window_classes(&ash_windows[s->window]) + s->page, (int)class, npages);
+	memset(window_classes(&ash_windows[s->window]) + s->page, (int)class, s->npages);
 	return s;
 }
 
-/* Pages that are hollow would be so no longer: of those the extent has to know that they are free. */
+struct slab *slab_create_kept(struct pageheap *heap, unsigned int arena, unsigned int class,
+			      unsigned int npages)
+{
+	struct slab *s = take_kept(heap, npages);
+
+	return s ? set_up(s, arena, class, true) : NULL;
+}
+
+struct slab *slab_create(struct pageheap *heap, unsigned int arena, unsigned int class,
+			 unsigned int npages)
+{
+	struct slab *s = slab_create_kept(heap, arena, class, npages);
+
+	if (s)
+		return s;
+	s = take_new(heap, npages);
+	return s ? set_up(s, arena, class, false) : NULL;
+}
+
+/* With hollow pages it is not kept: they would be so no longer, and the extent would not know. */
 void slab_destroy(struct slab *s)
 {
 	struct window *w = &ash_windows[s->window];
 	struct pageheap *h = ash_pageheaps[w->heap];
-	bool kept;
+	struct slab *joined;
 
 	DEBUG_ASSERT(s->nfree == s->nslots);
 	memset(window_classes(w) + s->page, CLASS_NONE, s->npages);
 	lock_take(&h->lock);
-	kept = !slab_idle(s) && kept_push_slab(h, s);
-	if (!kept)
-		extent_unuse_run(h, w, s->page, s->npages);
+	if (likely(!slab_idle(s)))
+		kept_push_slab(h, s);
+	else
+		kept_join_slab(h, s);
+	joined = kept_joined(h, PUT_MOST);
 	lock_drop(&h->lock);
-	if (!kept)
-		record_put(w, record_index(s));
+	kept_put(joined);
 }
 
 /* From *@slot on, on page @page alone. 0: it is the tail, without a slot. */

@@ -52,7 +52,11 @@ static inline void slab_set_list(struct slab *s, unsigned int list)
 struct slab *slab_create(struct pageheap *heap, unsigned int arena, unsigned int class,
 			 unsigned int npages);
 
-/* Pages and record go back. The slab is empty and in no list. */
+/* The same of one that is there: NULL when none is kept. */
+struct slab *slab_create_kept(struct pageheap *heap, unsigned int arena, unsigned int class,
+			      unsigned int npages);
+
+/* Pages and record go back, or are kept. The slab is empty and in no list. */
 void slab_destroy(struct slab *s);
 
 /* The slab that owns the small block @p of window @w. */

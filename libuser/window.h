@@ -69,6 +69,7 @@ struct extent {
 	uint16_t nused, ndirty, nmuzzy, longest;
 	_Atomic uint16_t nhollow;	/* read without the lock: see pageheap_touched() */
 	uint16_t stuck, held;	/* its parts of the heap's stats.stuck and held_pages */
+	uint16_t nkept;		/* the same of kept_slab_pages */
 	uint8_t state;		/* enum extent_state */
 	_Atomic uint8_t slabs;	/* enum extent_slabs; by no lock: see extent_slabs_freed() */
 	uint8_t refused, waits;	/* times in a row that its source gave no slabs' page, turns until the next try; hollow_lock */

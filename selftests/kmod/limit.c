@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "common.h"
 
 #define PARAMETER(name) "/sys/module/ashlar/parameters/" name

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <linux/futex.h>
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "common.h"
 
 #define N 8

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <numa.h>
 #include <numaif.h>
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "common.h"
 
 #define N 8

@@ -12,7 +12,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 #include <liburing.h>
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "common.h"
 
 #define N 2

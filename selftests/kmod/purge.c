@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "common.h"
 
 TEST(gone_and_zero)

@@ -57,6 +57,7 @@ static bool kept_consistent(struct pageheap *h)
 bool pageheap_consistent(struct pageheap *h)
 {
 	size_t active = 0, dirty = 0, untouched = 0, stuck = 0, apart = 0, huge = 0, small = 0, held = 0, hollow = 0;
+	size_t kept = 0, kept_in = 0;
 	bool ok;
 
 	lock_take(&h->lock);
@@ -74,12 +75,15 @@ bool pageheap_consistent(struct pageheap *h)
 			hollow += e->nhollow;
 			huge += e->state == EXTENT_LIVE && extent_is_huge(e);
 			small += e->small;
+			kept += e->nkept;
+			kept_in += e->nkept > 0;
 			untouched += e->state == EXTENT_LIVE ? extent_untouched(e) : 0;
 		}
 	}
 	ok &= active == h->stats.active && dirty == h->stats.dirty + h->stats.muzzy &&
 	      untouched == h->stats.untouched && apart == h->napart && stuck == h->stats.stuck &&
-	      huge == h->stats.huge && small == h->nsmall && hollow == h->stats.hollow && held == h->held_pages;
+	      huge == h->stats.huge && small == h->nsmall && hollow == h->stats.hollow && held == h->held_pages &&
+	      kept == h->kept_slab_pages && kept_in == h->kept_extents;
 	lock_drop(&h->lock);
 	return ok;
 }

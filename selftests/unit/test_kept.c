@@ -219,7 +219,89 @@ Test(kept, slabs_up_to_a_bound_those_in_demand)
 	for (size_t i = ARRAY_SIZE(two); i-- > 0;)
 		cr_assert_eq(take_slab(36, 2), two[i]);
 	/* Large spans have their own bound. */
-	cr_assert_eq(heap->kept_most, heap->stats.active / 4 + KEPT_PAGES + heap->kept_slab_pages);
+	cr_assert_eq(heap->kept_most - heap->kept_slab_pages,
+		     (heap->stats.active - heap->kept_slab_pages) / 4 + KEPT_PAGES);
+}
+
+enum { CROWD = 20 * EXTENT_PAGES };
+
+/* Slabs of a page on more than 20 extents, which are gone in an order of their own. */
+static void crowd_came_and_went(void)
+{
+	static struct slab *s[CROWD];
+
+	for (int i = 0; i < CROWD; i++)
+		s[i] = take_slab(26, 1);
+	fake_seed();
+	for (int i = CROWD - 1; i > 0; i--) {
+		int k = (int)(fake_random() % (unsigned int)(i + 1));
+		struct slab *t = s[i];
+
+		s[i] = s[k];
+		s[k] = t;
+	}
+	for (int i = 0; i < CROWD; i++)
+		slab_destroy(s[i]);
+	cr_assert_geq(heap->kept_extents, 20);
+	cr_assert_eq(heap->kept_slab_pages, KEPT_SLAB_PAGES);
+}
+
+/* A few of each extent are kept: what lives on does not keep all of them. */
+Test(kept, slabs_come_from_few_extents)
+{
+	enum { N = 200 };
+	struct extent *seen[N];
+	unsigned int n = 0;
+
+	crowd_came_and_went();
+	for (int i = 0; i < N; i++) {
+		const struct slab *s = take_slab(21, 1);
+		struct extent *e = window_extent(heap->windows[0], s->page / EXTENT_PAGES);
+		unsigned int k = 0;
+
+		while (k < n && seen[k] != e)
+			k++;
+		seen[k] = e;
+		n = max(n, k + 1);
+	}
+	cr_assert_leq(n, KEPT_FEW + 2, "%u extents", n);
+	stats();
+}
+
+/* Free extents go whole: none gives up its huge page because slabs are kept in it. */
+Test(kept, slabs_do_not_cost_huge_pages)
+{
+	fake.device = true;
+	fake_start("source:auto,dirty_decay_ms:1000");
+	fake.device = true;
+	heap = thread_cache()->arena->heap;
+	purge_heap(heap, fake.now, PURGE_DECAY);
+	crowd_came_and_went();
+	for (int t = 0; t < 800; t += 50) {
+		fake.now += 50;
+		purge_heap(heap, fake.now, PURGE_DECAY_BATCH);
+	}
+	cr_assert_leq(fake.punches, 1, "%zu", fake.punches);
+	cr_assert_lt(stats().dirty, (size_t)CROWD / 2, "%zu", stats().dirty);
+}
+
+/* Records of slabs that were joined are put when the lock is not held, by who comes next. */
+Test(kept, records_are_put_in_the_end)
+{
+	unsigned int n = 0;
+
+	crowd_came_and_went();
+	cr_assert(pageheap_alloc_huge(heap, EXTENT_PAGES, EXTENT_SIZE, NULL));
+	cr_assert(heap->kept_slab_pages == 0 && heap->joined);
+	for (const struct slab *s = heap->joined; s; s = s->next)
+		n++;
+	cr_assert_geq(n, KEPT_SLAB_PAGES);
+	slab_destroy(take_slab(5, 8));
+	for (const struct slab *s = heap->joined; s; s = s->next)
+		n--;
+	cr_assert(n > 0 && n < 20, "%u", n);
+	purge_heap(heap, fake.now, PURGE_ALL);
+	cr_assert_null(heap->joined);
 }
 
 Test(kept, no_slab_without_decay)

@@ -151,9 +151,9 @@ Test(limit, soft_gives_back_what_another_node_has)
 	size_t n = take(p, ARRAY_SIZE(p));
 
 	cr_assert(pageheap_ready(other));
+	pressure_set_soft(n * PAGE_SIZE + meta_bytes());
 	for (size_t i = 0; i < n; i += 2)
 		pageheap_free(p[i], 1);
-	pressure_set_soft(n * PAGE_SIZE + meta_bytes());
 	cr_assert_not_null(pageheap_alloc_huge(other, 512, EXTENT_SIZE, NULL));
 	cr_assert_gt(fake.purged_bytes, 0);
 	cr_assert_eq(ash_limit.relieved, 1);
