@@ -116,8 +116,8 @@ static void settle_dirty(struct pageheap *h, struct extent *e)
 			dirty_unlink(h, e);
 		if (unlikely((dirty && !goes) || e->stuck))
 			settle_stuck(h, e, dirty && !goes);
+		extent_purgeable(h);
 	}
-	extent_purgeable(h);
 }
 
 /* --- extents that were punched, torn or outgrown, and are nearly full ---------------------------- */
@@ -305,10 +305,8 @@ RARE void extent_gone(struct pageheap *h, struct extent *e)
 
 void extent_active(struct pageheap *h)
 {
-	size_t active = h->stats.active - h->kept_slab_pages;
-
-	h->kept_most = h->decay.ms ? active / 4 + KEPT_PAGES + h->kept_slab_pages : 0;
-	atomic_store_explicit(&h->active_seen, active, memory_order_relaxed);
+	h->kept_most = h->decay.ms ? h->stats.active / 4 + KEPT_PAGES : 0;
+	atomic_store_explicit(&h->active_seen, h->stats.active, memory_order_relaxed);
 }
 
 /* How many of these pages were dirty; they no longer are. */

@@ -75,14 +75,14 @@ struct pageheap {
 	struct pageheap_stats stats;
 	/* Large blocks of each class, huge ones as the last, since start; relaxed, no lock. */
 	_Atomic size_t large_made[NLARGE], large_gone[NLARGE];
-	size_t used_most;		/* pages used at once, without kept ones, since a caller looked last */
+	size_t used_most;		/* pages used at once, without kept spans, since a caller looked last */
 	size_t breath;			/* pages, see purge.c */
-	_Atomic size_t active_seen;	/* stats.active - kept_slab_pages, for those without the lock */
+	_Atomic size_t active_seen;	/* stats.active, for those without the lock */
 	_Atomic size_t purgeable_seen;	/* purgeable_by_force() + kept_dirty(), likewise: see extent_purgeable() */
 	uint32_t kept[KEPT_LISTS];	/* lists of kept spans: see kept.h */
 	_Atomic(struct slab *) kept_slabs[SLAB_PAGES_MAX + 1];	/* of so many pages each; whether there is one is read without the lock */
 	size_t kept_pages, kept_most;
-	size_t kept_slab_pages;		/* of kept_pages */
+	size_t kept_slab_pages;		/* beside kept_pages */
 	size_t kept_extents;		/* in which they lie */
 	struct slab *joined;		/* records of slabs that were joined, to be put without the lock: see kept.h */
 	/* Pages of the home window set aside for blocks of one large class, of those kept: see kept.h. */
@@ -121,10 +121,10 @@ static inline size_t purgeable_by_force(const struct pageheap *h)
 /* Of what is kept, the pages that are dirty: those set aside are not. */
 static inline size_t kept_dirty(const struct pageheap *h)
 {
-	return h->kept_pages - h->fresh_left;
+	return h->kept_pages - h->fresh_left + h->kept_slab_pages;
 }
 
-/* As of now; of large spans that are kept or taken since, the next settled extent tells. */
+/* As of now; of large spans that are kept or taken since, and extents that are used as a whole, the next one that is settled tells. */
 static inline void extent_purgeable(struct pageheap *h)
 {
 	atomic_store_explicit(&h->purgeable_seen, purgeable_by_force(h) + kept_dirty(h), memory_order_relaxed);
@@ -166,7 +166,7 @@ void extent_settle(struct pageheap *h, struct extent *e);
 /* Pages of kept spans (kept.h) that may be beyond a quarter of what is in use. */
 #define KEPT_PAGES	256
 
-/* What follows stats.active, kept_slab_pages, or whether anything may be kept, is as they are. */
+/* What follows stats.active, or whether anything may be kept, is as they are. */
 void extent_active(struct pageheap *h);
 
 /* Pages become a span's. True if all of them read as zero. */

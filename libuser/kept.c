@@ -44,9 +44,7 @@ static void count(struct pageheap *h, struct extent *e, size_t by)
 	h->kept_extents -= e->nkept > 0;
 	e->nkept = (uint16_t)(e->nkept + by);
 	h->kept_extents += e->nkept > 0;
-	h->kept_pages += by;
 	h->kept_slab_pages += by;
-	extent_active(h);
 	extent_purgeable(h);
 }
 
@@ -141,7 +139,7 @@ void kept_put(struct slab *joined)
 
 bool kept_flush(struct pageheap *h)
 {
-	if (!h->kept_pages)
+	if (!(h->kept_pages | h->kept_slab_pages))
 		return false;
 	if (h->fresh_left)
 		fresh_join(h);

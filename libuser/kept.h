@@ -18,9 +18,8 @@
  * joined as well before a page that is not dirty is taken for another. Where they are in many extents, those of
  * the emptier ones are joined on their way: what is made next lies with what is there, and extents become free.
  *
- *	kept_pages == sum over kept spans of their pages + fresh_left + kept_slab_pages
- *	           <= kept_most == (active - kept_slab_pages) / 4 + 256 + kept_slab_pages when the last
- *			span was kept, kept spans being active
+ *	kept_pages == sum over kept spans of their pages + fresh_left
+ *	           <= kept_most == active / 4 + 256 when the last one was kept, kept ones being active
  *	kept_slab_pages == sum over kept slabs of their pages == sum over extents of nkept <= KEPT_SLAB_PAGES
  *
  * Every function here is called under the heap's lock.

@@ -38,20 +38,28 @@ static unsigned int set_aside(struct pageheap *h, const struct extent *e, size_t
 	return more;
 }
 
-static struct extent *room_in_use(struct pageheap *h, unsigned int room, unsigned int n, unsigned int align,
-				  unsigned int *first)
+/* Would @n pages of @e, which is in use, be memory that the process does not have yet? */
+static bool is_more(const struct extent *e, unsigned int n, unsigned int align)
 {
-	struct extent *e = extent_with_room(h, room);
-
-	if (e)
-		*first = extent_find(e, n, align);
-	return e;
+	return !extent_is_huge(e) &&
+	       (!e->ndirty || bits_count_range(&e->dirty, extent_find(e, n, align), n) < n);
 }
 
-/* Would pages [@first, @first + @n) of @e, which is in use, be memory that the process does not have yet? */
-static bool is_more(const struct extent *e, unsigned int first, unsigned int n)
+/*
+ * Something is kept, and @e, which may be NULL, is what has @room without it: an extent for @n pages in use after as
+ * much was joined as it takes.
+ */
+static noinline struct extent *room_joined(struct pageheap *h, struct extent *e, unsigned int room, unsigned int n,
+					   unsigned int align)
 {
-	return !extent_is_huge(e) && (!e->ndirty || bits_count_range(&e->dirty, first, n) < n);
+	while (e && h->kept_slab_pages && is_more(e, n, align)) {
+		extent_settle(h, e);
+		kept_join_slabs(h, KEPT_JOIN);
+		e = extent_with_room(h, room);
+	}
+	if (!e && kept_flush(h))
+		e = extent_with_room(h, room);
+	return e;
 }
 
 /*
@@ -62,19 +70,15 @@ static struct extent *take_span(struct pageheap *h, unsigned int n, unsigned int
 				unsigned int *first, bool *clean)
 {
 	unsigned int room = min(n + align - 1, EXTENT_PAGES), more = 0;
-	struct extent *e = room_in_use(h, room, n, align, first);
+	struct extent *e = extent_with_room(h, room);
 
-	while (e && h->kept_slab_pages && is_more(e, *first, n)) {
-		extent_settle(h, e);
-		kept_join_slabs(h, KEPT_JOIN);
-		e = room_in_use(h, room, n, align, first);
-	}
-	if (!e && h->kept_pages && kept_flush(h))
-		e = room_in_use(h, room, n, align, first);
-	if (!e) {
-		*first = 0;
+	if (unlikely(h->kept_slab_pages || (!e && h->kept_pages)))
+		e = room_joined(h, e, room, n, align);
+	*first = 0;
+	if (e)
+		*first = extent_find(e, n, align);
+	else
 		e = supply_take(h, 1, 1);
-	}
 	if (!e)
 		return NULL;
 	if (!limit_grants_pages(h, e, *first, n)) {
@@ -382,7 +386,7 @@ RARE void pageheap_stats(struct pageheap *h, struct pageheap_stats *out)
 {
 	lock_take(&h->lock);
 	*out = h->stats;
-	out->active -= h->kept_pages;
+	out->active -= h->kept_pages + h->kept_slab_pages;
 	out->dirty += kept_dirty(h);
 	if (h->fresh_left && extent_is_huge(window_extent(h->windows[0], h->fresh_page / EXTENT_PAGES)))
 		out->untouched += h->fresh_left;

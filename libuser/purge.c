@@ -248,6 +248,7 @@ static void end(struct pageheap *h, bool bounded)
 	struct slab *joined = kept_joined(h, bounded ? PUT_BATCH : SIZE_MAX);
 
 	limit_note(h);
+	extent_purgeable(h);
 	lock_drop(&h->lock);
 	lock_drop(&h->purge_lock);
 	kept_put(joined);

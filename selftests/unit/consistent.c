@@ -51,7 +51,7 @@ static bool kept_consistent(struct pageheap *h)
 				      bits_get(&window_extent(w, at / EXTENT_PAGES)->used, at % EXTENT_PAGES);
 		}
 	}
-	return ok && pages == h->kept_slab_pages && pages <= KEPT_SLAB_PAGES && pages <= h->kept_pages;
+	return ok && pages == h->kept_slab_pages && pages <= KEPT_SLAB_PAGES;
 }
 
 bool pageheap_consistent(struct pageheap *h)
