@@ -240,8 +240,7 @@ struct extent *supply_extend(struct pageheap *h, struct window *w, size_t n, siz
 	size_t grown = atomic_load_explicit(&w->grown, memory_order_relaxed) >> EXTENT_SHIFT;
 	size_t at = align_extent(w, grown, align);
 
-	if (n > (w->size >> EXTENT_SHIFT) || at + n > (w->size >> EXTENT_SHIFT) ||
-	    !window_grow(w, (at + n) << EXTENT_SHIFT))
+	if (at + n > w->size >> EXTENT_SHIFT || !window_grow(w, (at + n) << EXTENT_SHIFT))
 		return NULL;
 	for (size_t i = grown; i < at + n; i++) {
 		struct extent *e = window_extent(w, i);
