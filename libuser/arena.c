@@ -51,8 +51,12 @@ static struct slab *bin_new_slab(struct arena *a, struct bin *b, unsigned int cl
 {
 	const struct sizeclass *sc = &sizeclasses[class];
 	unsigned int pages = b->nslabs < SMALL_SLABS ? sc->pages_min : sc->pages_max;
-	struct slab *s = (kept ? slab_create_kept : slab_create)(a->heap, a->index, class, pages);
+	struct slab *s;
 
+	if (kept)
+		s = slab_create_kept(a->heap, a->index, class, pages);
+	else
+		s = slab_create(a->heap, a->index, class, pages);
 	if (!s)
 		return NULL;
 	b->nslabs++;
@@ -202,7 +206,7 @@ static unsigned int take_new_slots(struct arena *a, struct bin *b, unsigned int 
 	unsigned int got = 0;
 	struct slab *s;
 
-	while (got < n && (s = bin_new_slab(a, b, class, got))) {
+	while (got < n && (s = bin_new_slab(a, b, class, got > 0))) {
 		got += slab_take(s, top - got, n - got);
 		bin_relink(b, s);
 	}
@@ -260,7 +264,7 @@ static unsigned int fill_own(struct arena *a, unsigned int class, void **top, un
 	got = depot_get(a, b, class, top, n);
 	b->taken += got;
 	got += take_slots(b, top - got, n - got);
-	/* Only for a thread that would else go empty-handed. */
+	/* A new slab only for a thread that would else go empty-handed. */
 	if (!got && may_grow)
 		got = take_new_slots(a, b, class, top, n);
 	bin_unlock(b);

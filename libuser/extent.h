@@ -124,7 +124,10 @@ static inline size_t kept_dirty(const struct pageheap *h)
 	return h->kept_pages - h->fresh_left + h->kept_slab_pages;
 }
 
-/* As of now; of large spans that are kept or taken since, and extents that are used as a whole, the next one that is settled tells. */
+/*
+ * As of now. Called where an extent with dirty pages was settled, slabs are kept or taken, at a purge and
+ * when a limit is near; what large spans changed since is not in it.
+ */
 static inline void extent_purgeable(struct pageheap *h)
 {
 	atomic_store_explicit(&h->purgeable_seen, purgeable_by_force(h) + kept_dirty(h), memory_order_relaxed);

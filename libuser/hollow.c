@@ -112,15 +112,17 @@ static void set_slabs(struct extent *e, enum extent_slabs slabs)
  */
 static bool worth_it(struct pageheap *h, struct extent *e, unsigned int pages, bool by_force)
 {
+	unsigned int free;
 	bool few, worth;
 
 	lock_take(&h->lock);
-	few = e->intact && pages + e->ndirty < (e->source && e->source->tear ? MEND_MOST_FREE : TEAR_LEAST);
+	free = pages + e->ndirty + e->nkept;
+	few = e->intact && free < (e->source && e->source->tear ? MEND_MOST_FREE : TEAR_LEAST);
 	worth = e->source && (e->source->punch || e->source->purge_unit == PAGE_SIZE) && !few &&
-		(!e->intact || by_force || pages + e->ndirty >= TEAR_LEAST);
+		(!e->intact || by_force || free >= TEAR_LEAST);
 	if (!worth)
 		set_slabs(e, few ? SLABS_FEW : SLABS_KEPT);
-	else if (e->intact)
+	else if (e->intact && e->nkept)
 		kept_join_slabs(h, KEPT_SLAB_PAGES);	/* what is free of it goes in one go */
 	lock_drop(&h->lock);
 	return worth;

@@ -114,23 +114,19 @@ void kept_push_slab(struct pageheap *h, struct slab *s)
 	count(h, extent_of(s), n);
 }
 
-struct slab *kept_joined(struct pageheap *h, size_t most)
+void kept_unlock(struct pageheap *h, size_t most)
 {
-	struct slab *first = h->joined, **end = &h->joined;
+	struct slab *first = h->joined, **end = &first;
 
 	for (; *end && most; most--)
 		end = &(*end)->next;
 	h->joined = *end;
 	*end = NULL;
-	return first;
-}
+	lock_drop(&h->lock);
+	while (first) {
+		struct slab *s = first;
 
-void kept_put(struct slab *joined)
-{
-	while (joined) {
-		struct slab *s = joined;
-
-		joined = s->next;
+		first = s->next;
 		record_put(&ash_windows[s->window], record_index(s));
 	}
 }

@@ -22,7 +22,7 @@
  *	           <= kept_most == active / 4 + 256 when the last one was kept, kept ones being active
  *	kept_slab_pages == sum over kept slabs of their pages == sum over extents of nkept <= KEPT_SLAB_PAGES
  *
- * Every function here is called under the heap's lock.
+ * Every function here is called under the heap's lock, but for kept_slab().
  */
 #ifndef ASHLAR_KEPT_H
 #define ASHLAR_KEPT_H
@@ -123,11 +123,11 @@ void kept_join_slabs(struct pageheap *h, size_t pages);
 void kept_join_slab(struct pageheap *h, struct slab *s);
 
 /*
- * Up to @most of the records that are to be put, chained: a group of them may be a system call, and is
- * nothing to have the heap's lock for. Who joined them, or comes next, puts them when he has let go of it.
+ * Lets go of the heap's lock, and puts up to @most of the records in h->joined. The last of a group to go is a
+ * system call: nothing to have the lock for, nor for one caller to do for all. Where slabs are joined and
+ * the lock is just dropped, they wait for the next slab that is made or goes, or for decay.
  */
-struct slab *kept_joined(struct pageheap *h, size_t most);
-void kept_put(struct slab *joined);
+void kept_unlock(struct pageheap *h, size_t most);
 
 /* Join all that is kept; true if there was any. */
 bool kept_flush(struct pageheap *h);

@@ -102,6 +102,7 @@ RARE bool limit_grants_slow(struct pageheap *h, size_t pages)
 	if (!pages)
 		return true;
 	limit_note(h);
+	extent_purgeable(h);
 	then = total() + pages;
 	try->soft = then > load(&ash_limit.soft) && !try->n &&
 		    spare() >= LIMIT_WORTH;

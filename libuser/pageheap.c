@@ -46,8 +46,7 @@ static bool is_more(const struct extent *e, unsigned int n, unsigned int align)
 }
 
 /*
- * Something is kept, and @e, which may be NULL, is what has @room without it: an extent for @n pages in use after as
- * much was joined as it takes.
+ * Joins what is kept, as much as it takes, for an extent in use with @room for @n pages. @e: which one has it now, or NULL.
  */
 static noinline struct extent *room_joined(struct pageheap *h, struct extent *e, unsigned int room, unsigned int n,
 					   unsigned int align)

@@ -5,8 +5,8 @@
  * them back by decay.
  *
  * Search order of a span: an extent in use whose longest free run is the
- * shortest that fits; a free extent that is dirty (its memory is there); a
- * free one that is not; a fresh one from the end of the window.
+ * shortest that fits, with memory; the same after what is kept (kept.h) was joined; a free extent
+ * that is dirty (its memory is there); a free one that is not; a fresh one from the end of the window.
  */
 #ifndef ASHLAR_PAGEHEAP_H
 #define ASHLAR_PAGEHEAP_H

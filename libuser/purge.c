@@ -240,18 +240,20 @@ static bool begin(struct pageheap *h, bool wait)
 	return true;
 }
 
-/* Records that a caller of malloc puts: each may be the last of its group, and that a system call. */
-#define PUT_BATCH	64u
+/* Records that a caller of malloc puts at a look: each may be the last of its group, and that a system call. */
+#define PUT_BATCH	((size_t)64)
 
-static void end(struct pageheap *h, bool bounded)
+/* @put: records that go, at most. */
+static void end(struct pageheap *h, size_t put)
 {
-	struct slab *joined = kept_joined(h, bounded ? PUT_BATCH : SIZE_MAX);
-
 	limit_note(h);
 	extent_purgeable(h);
-	lock_drop(&h->lock);
+	for (; put > PUT_BATCH && h->joined; put -= PUT_BATCH) {
+		kept_unlock(h, PUT_BATCH);
+		lock_take(&h->lock);
+	}
+	kept_unlock(h, min(put, PUT_BATCH));
 	lock_drop(&h->purge_lock);
-	kept_put(joined);
 }
 
 RARE void purge_hollow(struct pageheap *h, struct extent *e, struct purge_hollow *try)
@@ -273,7 +275,7 @@ RARE void purge_hollow(struct pageheap *h, struct extent *e, struct purge_hollow
 		try->gone = bits_count(&b.hollow);
 	decay_gone(&h->decay, dirty - min(dirty, purgeable(h)));
 	decay_gone(&h->muzzy, muzzy - min(muzzy, h->stats.muzzy));
-	end(h, !try->by_force);
+	end(h, try->by_force ? SIZE_MAX : 0);
 }
 
 /*
@@ -380,10 +382,10 @@ size_t purge_heap_rest(struct pageheap *h, uint64_t now, enum purge_scope scope,
 	/* Kept spans are what is used again first: they go last where time alone is the reason. */
 	if (limit == keep && limit != SIZE_MAX && limit >= kept_dirty(h)) {
 		/* But slabs may be all that is in many an extent, which would be torn for the rest of its pages. */
-		if (dirty > limit && !h->nidle)
+		if (dirty > limit + h->nidle * EXTENT_PAGES)
 			kept_join_slabs(h, KEPT_SLAB_PAGES);
 		limit -= kept_dirty(h);
-	} else if (dirty > limit) {
+	} else if (limit == keep ? dirty > limit : purgeable_by_force(h) + kept_dirty(h) > limit) {
 		kept_flush(h);
 	}
 	lazy = h->stats.muzzy;
@@ -410,7 +412,7 @@ size_t purge_heap_rest(struct pageheap *h, uint64_t now, enum purge_scope scope,
 	mend_look(h);
 	if (unlikely(h->mend_head) && scope != PURGE_ALL)
 		mend_extents(h, scope == PURGE_DECAY_BATCH ? 1 : MEND_BATCH);
-	end(h, scope == PURGE_DECAY_BATCH);
+	end(h, scope == PURGE_DECAY_BATCH ? PUT_BATCH : SIZE_MAX);
 	return total;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Slabs' records, what is in them (slab.h, bin.h), and where they come from and go to. They lie in groups of three pages, which a heap
- * that shrank gives back: a record is taken from the lowest group with room.
+ * Slabs' records: what is in them (what it means is slab.h's and bin.h's), and where they come from
+ * and go to. They lie in groups of three pages, which a heap that shrank gives back: a record is
+ * taken from the lowest group with room.
  *
  *	the first record's place in a group holds the group's own: which of the others are used
  *	group in room	<=> it is not the last one, and not all of its records are used
@@ -15,7 +16,8 @@
 
 struct slab {
 	struct bits free;	/* 1 = free; guarded by the bin's lock */
-	struct slab *next, *prev;	/* the bin's list; guarded by the bin's lock */
+	/* The bin's list, under its lock; of an empty one a list of kept.h's, under the page heap's. */
+	struct slab *next, *prev;
 	uint32_t page;		/* first page in its window; constant */
 	/*
 	 * In which of its bin's lists it is, 1 to BIN_LISTS, and then class and arena, all 0 if in none: one
@@ -26,7 +28,8 @@ struct slab {
 	 */
 	_Atomic uint32_t listed;
 	uint16_t nfree;		/* guarded by the bin's lock */
-	uint16_t nslots : 12, npages : 4;	/* constant, as all below */
+	/* Constant, the first, class and arena until it is empty. */
+	uint16_t nslots : 12, npages : 4;
 	uint16_t arena;		/* index of the owner */
 	uint8_t class;
 	uint8_t window;

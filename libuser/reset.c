@@ -12,7 +12,7 @@
  */
 static struct slab *slab_at(const struct arena *a, const struct window *w, size_t at)
 {
-	unsigned int class = ((volatile uint8_t *)window_classes(w))[at];
+	unsigned int class = __atomic_load_n(window_classes(w) + at, __ATOMIC_ACQUIRE);
 	uint32_t index = ((volatile uint32_t *)window_spans(w))[at];
 	struct slab *s;
 

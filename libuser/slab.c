@@ -5,21 +5,19 @@
 
 #include "kept.h"
 
-/* Records that slab_create() and slab_destroy() put, beside their own: see kept_joined(). */
-#define PUT_MOST	8u
+/* Records that go when a slab is made or goes, beside its own: see kept_unlock(). */
+#define PUT_MOST	((size_t)8)
 
 /* One that was kept when it was empty, its record as it was then; NULL: none of @npages is. */
 static struct slab *take_kept(struct pageheap *h, unsigned int npages)
 {
-	struct slab *s, *joined;
+	struct slab *s;
 
 	if (!kept_slab(h, npages))
 		return NULL;
 	lock_take(&h->lock);
 	s = kept_pop_slab(h, npages);
-	joined = kept_joined(h, PUT_MOST);
-	lock_drop(&h->lock);
-	kept_put(joined);
+	kept_unlock(h, PUT_MOST);
 	return s;
 }
 
@@ -44,23 +42,33 @@ static struct slab *take_new(struct pageheap *h, unsigned int npages)
 	__atomic_store_n(&s->page, (uint32_t)window_page(w, addr), __ATOMIC_RELAXED);
 	s->window = (uint8_t)(w - ash_windows);
 	s->npages = npages & 0xf;
+	s->class = CLASS_NONE;
 	for (unsigned int i = 0; i < npages; i++)
 		window_set_span(w, s->page + i, index);
 	return s;
 }
 
+/* Last of all: who sees a page's class finds the record as it is. */
+static void set_class(const struct slab *s, unsigned int class)
+{
+	uint8_t *classes = window_classes(&ash_windows[s->window]) + s->page;
+
+	for (unsigned int i = 0; i < s->npages; i++)
+		__atomic_store_n(classes + i, (uint8_t)class, __ATOMIC_RELEASE);
+}
+
 /* Of class and arena from now on, with all slots free: one that was kept has them so. */
-static struct slab *set_up(struct slab *s, unsigned int arena, unsigned int class, bool as_it_is)
+static struct slab *set_up(struct slab *s, unsigned int arena, unsigned int class)
 {
 	s->arena = (uint16_t)arena;
-	if (!as_it_is || s->class != class) {
+	if (s->class != class) {
 		s->nslots = (unsigned int)(s->npages * PAGE_SIZE / sizeclasses[class].size) & 0xfff;
 		s->nfree = s->nslots;
 		s->class = (uint8_t)class;
 		memset(&s->free, 0, sizeof(s->free));
 		bits_set_range(&s->free, 0, s->nslots);
 	}
-	memset(window_classes(&ash_windows[s->window]) + s->page, (int)class, s->npages);
+	set_class(s, class);
 	return s;
 }
 
@@ -69,7 +77,7 @@ struct slab *slab_create_kept(struct pageheap *heap, unsigned int arena, unsigne
 {
 	struct slab *s = take_kept(heap, npages);
 
-	return s ? set_up(s, arena, class, true) : NULL;
+	return s ? set_up(s, arena, class) : NULL;
 }
 
 struct slab *slab_create(struct pageheap *heap, unsigned int arena, unsigned int class,
@@ -80,26 +88,22 @@ struct slab *slab_create(struct pageheap *heap, unsigned int arena, unsigned int
 	if (s)
 		return s;
 	s = take_new(heap, npages);
-	return s ? set_up(s, arena, class, false) : NULL;
+	return s ? set_up(s, arena, class) : NULL;
 }
 
 /* With hollow pages it is not kept: they would be so no longer, and the extent would not know. */
 void slab_destroy(struct slab *s)
 {
-	struct window *w = &ash_windows[s->window];
-	struct pageheap *h = ash_pageheaps[w->heap];
-	struct slab *joined;
+	struct pageheap *h = ash_pageheaps[ash_windows[s->window].heap];
 
 	DEBUG_ASSERT(s->nfree == s->nslots);
-	memset(window_classes(w) + s->page, CLASS_NONE, s->npages);
+	set_class(s, CLASS_NONE);
 	lock_take(&h->lock);
 	if (likely(!slab_idle(s)))
 		kept_push_slab(h, s);
 	else
 		kept_join_slab(h, s);
-	joined = kept_joined(h, PUT_MOST);
-	lock_drop(&h->lock);
-	kept_put(joined);
+	kept_unlock(h, PUT_MOST);
 }
 
 /* From *@slot on, on page @page alone. 0: it is the tail, without a slot. */

@@ -70,6 +70,31 @@ Test(arena, slab_whose_last_slot_is_freed_is_free_memory_at_once)
 	cr_assert(pageheap_consistent(arena->heap));
 }
 
+/* As many slots as were asked for where slabs are kept; where none is, those of one slab. */
+Test(arena, a_fill_takes_several_slabs_that_are_kept)
+{
+	enum { CLASS = 36, SLABS = 10 };	/* 8 KB: a slot in each of the first two slabs, two in the others */
+	void *blocks[2 * SLABS];
+	unsigned int first = SLABS + SLABS - 2;
+	struct bin_stats b;
+
+	cr_assert_eq(arena_fill(arena, CLASS, blocks + 8, 8), 1);
+	arena_flush(NULL, CLASS, blocks + 7, 1);
+	fill(arena, CLASS, blocks, first);
+	arena_bin_stats(arena, CLASS, &b);
+	cr_assert(b.nslabs == SLABS && b.out == first && b.nonfull == 0);
+	arena_flush(NULL, CLASS, blocks, first);
+	/* The second slab would be a small one, of which there are two: then one of the others. */
+	cr_assert_eq(arena_fill(arena, CLASS, blocks + 7, 7), 7);
+	arena_bin_stats(arena, CLASS, &b);
+	cr_assert(b.out == 7 && b.nslabs == 5 && b.nonfull == 1, "%zu slots, %zu slabs", b.out, b.nslabs);
+	all_different(blocks, 7, sizeclasses[CLASS].size);
+	cr_assert_eq(arena_fill(arena, CLASS, blocks + 8, 1), 1);
+	arena_bin_stats(arena, CLASS, &b);
+	cr_assert(b.out == 8 && b.nslabs == 5 && b.nonfull == 0);
+	cr_assert(pageheap_consistent(arena->heap));
+}
+
 Test(arena, blocks_are_apart_and_writable)
 {
 	void *blocks[700];

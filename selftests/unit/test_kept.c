@@ -268,12 +268,18 @@ Test(kept, slabs_come_from_few_extents)
 /* Free extents go whole: none gives up its huge page because slabs are kept in it. */
 Test(kept, slabs_do_not_cost_huge_pages)
 {
+	char *p;
+
 	fake.device = true;
 	fake_start("source:auto,dirty_decay_ms:1000");
 	fake.device = true;
 	heap = thread_cache()->arena->heap;
 	purge_heap(heap, fake.now, PURGE_DECAY);
+	p = pageheap_alloc_huge(heap, EXTENT_PAGES, EXTENT_SIZE, NULL);
 	crowd_came_and_went();
+	/* One that is free is not all that is due. */
+	pageheap_free(p, EXTENT_PAGES);
+	cr_assert_eq(heap->nidle, 1);
 	for (int t = 0; t < 800; t += 50) {
 		fake.now += 50;
 		purge_heap(heap, fake.now, PURGE_DECAY_BATCH);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "arenas.h"
+#include "large.h"
 #include "limit.h"
 #include "pressure.h"
 #include "supply.h"
@@ -157,6 +158,28 @@ Test(limit, soft_gives_back_what_another_node_has)
 	cr_assert_not_null(pageheap_alloc_huge(other, 512, EXTENT_SIZE, NULL));
 	cr_assert_gt(fake.purged_bytes, 0);
 	cr_assert_eq(ash_limit.relieved, 1);
+}
+
+/* Large blocks that were just freed are kept whole, and no extent was settled for that. */
+Test(limit, soft_gives_back_what_is_kept)
+{
+	unsigned int class = sizeclass_large(1 * MB);
+	void *p[31];	/* the last extent has room */
+
+	for (int i = 0; i < 31; i++) {
+		p[i] = large_alloc(heap, 1 * MB, PAGE_SIZE, NULL);
+		cr_assert(p[i]);
+		memset(p[i], 1, 1 * MB);
+	}
+	/* The first time joins what was set aside. */
+	for (int i = 0; i < 2; i++)
+		pressure_set_soft(pressure_heap_size());
+	for (int i = 1; i < 5; i++)
+		large_free_span(p[i], class);
+	cr_assert_eq(heap->kept_pages, 4u * 256);
+	cr_assert_not_null(pageheap_alloc(heap, 200, 1, NULL));
+	cr_assert_eq(ash_limit.relieved, 1);
+	cr_assert_gt(fake.purged_bytes, 0);
 }
 
 Test(limit, nothing_is_kept_near_the_soft_one)
