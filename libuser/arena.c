@@ -228,7 +228,7 @@ static bool lends(const struct bin *b, unsigned int class)
  * on, or freed what others made leave slabs that are mostly holes, which their own arena may
  * never fill. Bins with few slabs lend nothing, and threads that begin share no cache line.
  */
-static unsigned int borrow(struct arena *a, unsigned int class, void **top, unsigned int n)
+RARE static noinline unsigned int borrow(struct arena *a, unsigned int class, void **top, unsigned int n)
 {
 	unsigned int others = atomic_load_explicit(&ash_narenas, memory_order_acquire) - 1;
 	/* The same ones until they have no more, and a slab was made. */

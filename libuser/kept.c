@@ -5,7 +5,7 @@
  * What was set aside and not used goes back as clean as it was; but of an extent that was torn
  * meanwhile nobody knows any more which pages are resident.
  */
-static void fresh_join(struct pageheap *h)
+RARE static noinline void fresh_join(struct pageheap *h)
 {
 	struct extent *e = window_extent(h->windows[0], h->fresh_page / EXTENT_PAGES);
 	unsigned int first = h->fresh_page % EXTENT_PAGES, n = h->fresh_left;
@@ -67,7 +67,7 @@ void kept_join_slab(struct pageheap *h, struct slab *s)
 }
 
 /* Slabs of other lengths than @but, until at most @most pages of slabs are kept, or no others are. */
-static void join_slabs(struct pageheap *h, unsigned int but, size_t most)
+RARE static noinline void join_slabs(struct pageheap *h, unsigned int but, size_t most)
 {
 	for (unsigned int n = SLAB_PAGES_MAX; n && h->kept_slab_pages > most;) {
 		struct slab *s = n == but ? NULL : pop(h, n);
@@ -79,7 +79,7 @@ static void join_slabs(struct pageheap *h, unsigned int but, size_t most)
 	}
 }
 
-void kept_join_slabs(struct pageheap *h, size_t pages)
+RARE void kept_join_slabs(struct pageheap *h, size_t pages)
 {
 	join_slabs(h, 0, h->kept_slab_pages - min(h->kept_slab_pages, pages));
 }
@@ -133,7 +133,7 @@ void kept_unlock(struct pageheap *h, size_t most)
 
 /* --- all -------------------------------------------------------------------------------------- */
 
-bool kept_flush(struct pageheap *h)
+RARE bool kept_flush(struct pageheap *h)
 {
 	if (!(h->kept_pages | h->kept_slab_pages))
 		return false;

@@ -48,7 +48,7 @@ static bool is_more(const struct extent *e, unsigned int n, unsigned int align)
 /*
  * Joins what is kept, as much as it takes, for an extent in use with @room for @n pages. @e: which one has it now, or NULL.
  */
-static noinline struct extent *room_joined(struct pageheap *h, struct extent *e, unsigned int room, unsigned int n,
+RARE static noinline struct extent *room_joined(struct pageheap *h, struct extent *e, unsigned int room, unsigned int n,
 					   unsigned int align)
 {
 	while (e && h->kept_slab_pages && is_more(e, n, align)) {

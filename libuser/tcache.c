@@ -157,7 +157,7 @@ static void flush_oldest(struct tcache *t, struct arena *depot, unsigned int cla
 	t->top[class] = base + left;
 }
 
-static void flush_remote(struct tcache *t)
+RARE static noinline void flush_remote(struct tcache *t)
 {
 	unsigned int n = t->nremote;
 
@@ -480,7 +480,7 @@ void tcache_flush_push(struct tcache *t, unsigned int class, void *p)
 	*t->top[class]++ = p;
 }
 
-void tcache_push_remote(struct tcache *t, unsigned int class, void *p)
+RARE void tcache_push_remote(struct tcache *t, unsigned int class, void *p)
 {
 	t->remote_bytes += sizeclasses[class].size;
 	t->remote[t->nremote++] = p;
