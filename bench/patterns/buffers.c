@@ -7,9 +7,7 @@
  */
 #include "pattern.h"
 
-static void *block[1600];
-
-static void *above;
+static void *block[1600], *above;
 
 static uint64_t run(size_t size, int count, int reverse)
 {
