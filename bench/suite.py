@@ -179,7 +179,7 @@ JOBS = [
     pattern("random medium", "random", "medium"),
     pattern("random wide", "random", "wide"),
     pattern("batch", "batch"),
-    pattern("buffers", "buffers"),
+    pattern("buffers", "simple", "buffers"),
     pattern("large", "large"),
     pattern("grow", "grow"),
     pattern("zero", "zero"),
