@@ -134,7 +134,7 @@ static inline struct slab *bin_fullest(const struct bin *b)
 /* @s got slots back; it was @full before. Empty slabs are chained for bin_destroy(). */
 static inline void bin_returned(struct bin *b, struct slab *s, bool full, struct slab **empty)
 {
-	struct extent *e = window_extent(&ash_windows[s->window], s->page / EXTENT_PAGES);
+	struct extent *e = record_extent(s);
 
 	if (s->nfree == s->nslots) {
 		if (!full)

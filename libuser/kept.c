@@ -28,16 +28,6 @@ static void set_head(struct pageheap *h, unsigned int npages, struct slab *s)
 	atomic_store_explicit(&h->kept_slabs[npages], s, memory_order_relaxed);
 }
 
-static struct slab *head_of(struct pageheap *h, unsigned int npages)
-{
-	return atomic_load_explicit(&h->kept_slabs[npages], memory_order_relaxed);
-}
-
-static struct extent *extent_of(const struct slab *s)
-{
-	return window_extent(&ash_windows[s->window], s->page / EXTENT_PAGES);
-}
-
 /* @by more or, wrapped around, fewer pages of slabs are kept, in @e. */
 static void count(struct pageheap *h, struct extent *e, size_t by)
 {
@@ -50,11 +40,11 @@ static void count(struct pageheap *h, struct extent *e, size_t by)
 
 static struct slab *pop(struct pageheap *h, unsigned int npages)
 {
-	struct slab *s = head_of(h, npages);
+	struct slab *s = kept_slab(h, npages);
 
 	if (s) {
 		set_head(h, npages, s->next);
-		count(h, extent_of(s), -(size_t)npages);
+		count(h, record_extent(s), -(size_t)npages);
 	}
 	return s;
 }
@@ -86,7 +76,7 @@ RARE void kept_join_slabs(struct pageheap *h, size_t pages)
 
 static bool is_lonely(const struct pageheap *h, const struct slab *s)
 {
-	return h->kept_extents > KEPT_FEW && extent_of(s)->nused < KEPT_LEAST;
+	return h->kept_extents > KEPT_FEW && record_extent(s)->nused < KEPT_LEAST;
 }
 
 struct slab *kept_pop_slab(struct pageheap *h, unsigned int npages)
@@ -109,9 +99,9 @@ void kept_push_slab(struct pageheap *h, struct slab *s)
 		kept_join_slab(h, s);
 		return;
 	}
-	s->next = head_of(h, n);
+	s->next = kept_slab(h, n);
 	set_head(h, n, s);
-	count(h, extent_of(s), n);
+	count(h, record_extent(s), n);
 }
 
 void kept_unlock(struct pageheap *h, size_t most)

@@ -104,8 +104,8 @@ static inline size_t fresh_pop(struct pageheap *h, size_t class)
 #define KEPT_FEW	4u
 #define KEPT_LEAST	(EXTENT_PAGES / 4)
 
-/* Is there a slab of @npages? A guess without the lock. */
-static inline bool kept_slab(struct pageheap *h, unsigned int npages)
+/* The slab of @npages that is next, NULL if none is kept: without the lock a guess whether there is one. */
+static inline struct slab *kept_slab(struct pageheap *h, unsigned int npages)
 {
 	return atomic_load_explicit(&h->kept_slabs[npages], memory_order_relaxed);
 }

@@ -104,8 +104,7 @@ RARE bool limit_grants_slow(struct pageheap *h, size_t pages)
 	limit_note(h);
 	extent_purgeable(h);
 	then = total() + pages;
-	try->soft = then > load(&ash_limit.soft) && !try->n &&
-		    spare() >= LIMIT_WORTH;
+	try->soft = then > load(&ash_limit.soft) && !try->n && spare() >= LIMIT_WORTH;
 	try->hard = then > load(&ash_limit.hard);
 	if (try->soft || try->hard)
 		return false;

@@ -95,10 +95,8 @@ static uint32_t take_of(struct window *w, uint32_t g)
 	unsigned int word = ~(group->used[0] | 1) ? 0 : 1;
 	unsigned int bit = (unsigned int)__builtin_ctzll(~(group->used[word] | !word));
 
-	if (g != w->ngroups - 1) {
-		if (is_empty(group) && !spare_take(w, g))
-			meta_count(GROUP_BYTES);
-	}
+	if (g != w->ngroups - 1 && is_empty(group) && !spare_take(w, g))
+		meta_count(GROUP_BYTES);
 	group->used[word] |= 1ull << bit;
 	if (g != w->ngroups - 1 && is_full(group))
 		set_room(w, g, false);

@@ -49,6 +49,12 @@ static inline uint32_t record_index(const struct slab *s)
 	return (uint32_t)(s - (struct slab *)ash_windows[s->window].slabs.base);
 }
 
+/* The extent that its pages are of: a slab lies in one. */
+static inline struct extent *record_extent(const struct slab *s)
+{
+	return window_extent(&ash_windows[s->window], s->page / EXTENT_PAGES);
+}
+
 /* The index of a record of @w, with its last contents; RECORD_NONE when there is no memory. */
 uint32_t record_take(struct window *w);
 void record_put(struct window *w, uint32_t index);

@@ -92,7 +92,7 @@ struct extent {
 struct slab;
 #define SLAB_RECORD_BYTES	96
 #define RECORD_GROUP		128u	/* 128 * SLAB_RECORD_BYTES == 3 * PAGE_SIZE, see record.h */
-#define RECORD_SPARES		8u
+#define RECORD_SPARES		8u	/* empty groups that stay */
 
 struct window {
 	char *base;		/* constant */
